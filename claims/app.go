@@ -1,0 +1,290 @@
+package claims
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// An appReader decodes the members of one payload into an App. It is compiled
+// once for each T, because encoding/json matches names without regard to case
+// ("SUB" fills sub), and reads the whole text a second time.
+type appReader struct {
+	fields map[string]appField // by exact name; nil if App is a map
+	loose  bool                // App is a map[string]any
+	taken  []string            // members that are not App's
+}
+
+type appField struct {
+	index []int
+	read  valueReader
+}
+
+// valueReader decodes a value that readObject has passed into v.
+type valueReader func(raw []byte, v reflect.Value) error
+
+// newAppReader compiles t. taken are the members that App must not have.
+func newAppReader(t reflect.Type, taken []string) (*appReader, error) {
+	if t == reflect.TypeFor[map[string]any]() {
+		return &appReader{loose: true, taken: taken}, nil
+	}
+	if t.Kind() != reflect.Struct || isUnmarshaler(t) {
+		return nil, fmt.Errorf("%w: %v is neither a struct without UnmarshalJSON nor map[string]any", errApp, t)
+	}
+	c := compiler{structs: make(map[reflect.Type]*structReader)}
+	s, err := c.structOf(t)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errApp, err)
+	}
+	for name := range s.fields {
+		if containsFold(taken, name) {
+			return nil, fmt.Errorf("%w: %v: member %q is a field of Claims in this dialect", errApp, t, name)
+		}
+	}
+	return &appReader{fields: s.fields, taken: taken}, nil
+}
+
+// read fills app, the addressable App of a Claims.
+func (r *appReader) read(members []member, app reflect.Value) error {
+	if r.loose {
+		return r.readLoose(members, app)
+	}
+	if len(r.fields) == 0 {
+		return nil
+	}
+	return (&structReader{r.fields}).take(members, app)
+}
+
+func (r *appReader) readLoose(members []member, app reflect.Value) error {
+	all := make(map[string]any)
+	for _, m := range members {
+		if containsFold(r.taken, string(m.name)) {
+			continue
+		}
+		var v any
+		if err := json.Unmarshal(m.value, &v); err != nil {
+			return fmt.Errorf("%w %s", errMemberType, quoted(string(m.name)))
+		}
+		all[string(m.name)] = v
+	}
+	app.Set(reflect.ValueOf(all))
+	return nil
+}
+
+// structReader decodes an object by exact names.
+type structReader struct {
+	fields map[string]appField
+}
+
+func (s *structReader) take(members []member, v reflect.Value) error {
+	for _, m := range members {
+		f, ok := s.fields[string(m.name)]
+		if !ok || isNull(m.value) {
+			continue
+		}
+		if err := f.read(m.value, v.FieldByIndex(f.index)); err != nil {
+			return fmt.Errorf("%w: %s", errMemberType, quoted(string(m.name)))
+		}
+	}
+	return nil
+}
+
+func (s *structReader) read(raw []byte, v reflect.Value) error {
+	var few [16]member
+	members, err := readObject(raw, few[:0])
+	if err != nil {
+		return errMemberType
+	}
+	return s.take(members, v)
+}
+
+func isNull(raw []byte) bool { return raw[0] == 'n' }
+
+// compiler makes readers for types; structs remembers those under way, so that
+// recursive types end.
+type compiler struct {
+	structs map[reflect.Type]*structReader
+}
+
+func (c *compiler) structOf(t reflect.Type) (*structReader, error) {
+	if s, ok := c.structs[t]; ok {
+		return s, nil
+	}
+	s := &structReader{fields: make(map[string]appField)}
+	c.structs[t] = s
+	return s, c.addFields(s, t, nil)
+}
+
+// addFields adds t's fields to s, those of embedded structs as if they stood
+// in t. Two fields of one name are an error, where encoding/json would drop
+// both without a word.
+func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) error {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, tagged := tagOf(f)
+		index := append(append([]int(nil), prefix...), i)
+		embedded := f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct && !isUnmarshaler(f.Type)
+		switch {
+		case name == "-" && options == "":
+			continue
+		case embedded:
+			if err := c.addFields(s, f.Type, index); err != nil {
+				return err
+			}
+			continue
+		case !f.IsExported():
+			continue
+		case strings.Contains(options, "string"):
+			return fmt.Errorf("%v.%s: the json option \"string\" is not supported", t, f.Name)
+		}
+		if _, twice := s.fields[name]; twice {
+			return fmt.Errorf("%v.%s: a second field for member %q", t, f.Name, name)
+		}
+		read, err := c.reader(f.Type)
+		if err != nil {
+			return fmt.Errorf("%v.%s: %w", t, f.Name, err)
+		}
+		s.fields[name] = appField{index, read}
+	}
+	return nil
+}
+
+func tagOf(f reflect.StructField) (name, options string, tagged bool) {
+	name, options, _ = strings.Cut(f.Tag.Get("json"), ",")
+	if name == "" {
+		return f.Name, options, false
+	}
+	return name, options, true
+}
+
+func isUnmarshaler(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// reader returns how values of t are decoded. Types that decode themselves, any
+// and []byte go to encoding/json: none of them matches names without case.
+func (c *compiler) reader(t reflect.Type) (valueReader, error) {
+	if isUnmarshaler(t) || t == reflect.TypeFor[any]() || t == reflect.TypeFor[[]byte]() {
+		return func(raw []byte, v reflect.Value) error { return json.Unmarshal(raw, v.Addr().Interface()) }, nil
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return readString, nil
+	case reflect.Bool:
+		return readBool, nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return readInt, nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return readUint, nil
+	case reflect.Float32, reflect.Float64:
+		return readFloat, nil
+	case reflect.Struct:
+		s, err := c.structOf(t)
+		if err != nil {
+			return nil, err
+		}
+		return s.read, nil
+	case reflect.Pointer:
+		return c.pointer(t)
+	case reflect.Slice:
+		return c.slice(t)
+	case reflect.Map:
+		return c.mapping(t)
+	}
+	return nil, fmt.Errorf("type %v can't be read from a token", t)
+}
+
+func readString(raw []byte, v reflect.Value) error {
+	s, ok := stringValue(raw)
+	if !ok {
+		return errMemberType
+	}
+	v.SetString(s)
+	return nil
+}
+
+func readBool(raw []byte, v reflect.Value) error {
+	if raw[0] != 't' && raw[0] != 'f' {
+		return errMemberType
+	}
+	v.SetBool(raw[0] == 't')
+	return nil
+}
+
+func readInt(raw []byte, v reflect.Value) error {
+	n, err := strconv.ParseInt(string(raw), 10, v.Type().Bits())
+	v.SetInt(n)
+	return err
+}
+
+func readUint(raw []byte, v reflect.Value) error {
+	n, err := strconv.ParseUint(string(raw), 10, v.Type().Bits())
+	v.SetUint(n)
+	return err
+}
+
+func readFloat(raw []byte, v reflect.Value) error {
+	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+		return errMemberType
+	}
+	f, err := strconv.ParseFloat(string(raw), v.Type().Bits())
+	v.SetFloat(f)
+	return err
+}
+
+func (c *compiler) pointer(t reflect.Type) (valueReader, error) {
+	read, err := c.reader(t.Elem())
+	return func(raw []byte, v reflect.Value) error {
+		if isNull(raw) {
+			return nil
+		}
+		v.Set(reflect.New(t.Elem()))
+		return read(raw, v.Elem())
+	}, err
+}
+
+func (c *compiler) slice(t reflect.Type) (valueReader, error) {
+	read, err := c.reader(t.Elem())
+	return func(raw []byte, v reflect.Value) error {
+		v.Set(reflect.MakeSlice(t, 0, 4))
+		isArray, err := elements(raw, func(element []byte) error {
+			v.Set(reflect.Append(v, reflect.Zero(t.Elem())))
+			if isNull(element) {
+				return nil
+			}
+			return read(element, v.Index(v.Len()-1))
+		})
+		if !isArray {
+			return errMemberType
+		}
+		return err
+	}, err
+}
+
+func (c *compiler) mapping(t reflect.Type) (valueReader, error) {
+	if t.Key().Kind() != reflect.String {
+		return nil, fmt.Errorf("type %v can't be read from a token: its keys are no strings", t)
+	}
+	read, err := c.reader(t.Elem())
+	return func(raw []byte, v reflect.Value) error {
+		members, err := readObject(raw, nil)
+		if err != nil {
+			return errMemberType
+		}
+		v.Set(reflect.MakeMapWithSize(t, len(members)))
+		for _, m := range members {
+			value := reflect.New(t.Elem()).Elem()
+			if !isNull(m.value) {
+				if err := read(m.value, value); err != nil {
+					return err
+				}
+			}
+			v.SetMapIndex(reflect.ValueOf(string(m.name)).Convert(t.Key()), value)
+		}
+		return nil
+	}, err
+}

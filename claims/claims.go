@@ -1,0 +1,64 @@
+package claims
+
+import (
+	"context"
+	"time"
+)
+
+// Claims is what one verified token says. T is the application's own part:
+// a struct whose fields are decoded, exactly by their json names, from the
+// same JSON object as the registered claims, or a map[string]any that receives
+// every member that has no field here. struct{} is right when there is none.
+//
+// A *Claims that came from a [Verifier] may be shared between goroutines and
+// must not be changed.
+type Claims[T any] struct {
+	Issuer    string    // iss, RFC 7519 §4.1.1
+	Subject   string    // sub, §4.1.2; with Dialect.ObjectSubject its compact JSON text
+	Audience  []string  // aud, §4.1.3
+	Expiry    time.Time // exp, §4.1.4: refused at and after this moment
+	NotBefore time.Time // nbf, §4.1.5: zero if absent
+	IssuedAt  time.Time // iat, §4.1.6: zero if absent
+	ID        string    // jti, §4.1.7
+	Session   string    // sid: the session that the token belongs to, if it says so
+	Party     Party     // the kind of account; "" if the token names none
+	Scope     []string  // scope, RFC 8693 §4.2
+	Use       Use       // what the token may be used for
+	AccessID  string    // on a refresh token of a dialect with RefreshMark: the ID of its access token
+	App       T
+}
+
+// Party is the kind of account that a token was issued to, such as "Admin" or
+// "Contractor". Applications declare theirs as constants; comparison is exact.
+// The zero Party is no party and passes no party-type guard.
+type Party string
+
+// Use is what a token may be used for. The zero Use stands for [Access]
+// wherever it configures something.
+type Use string
+
+// The uses of RFC 6749 §1.4 and §1.5. A token of one never passes as the other.
+const (
+	Access  Use = "access"
+	Refresh Use = "refresh"
+)
+
+// contextKey is a type of its own for each T, so that no other package and no
+// other T can store under it.
+type contextKey[T any] struct{}
+
+// NewContext returns a copy of ctx that carries c. It is for guards and for
+// tests of handlers.
+func NewContext[T any](ctx context.Context, c *Claims[T]) context.Context {
+	return context.WithValue(ctx, contextKey[T]{}, c)
+}
+
+// FromContext returns the claims of the caller whom a guard of the same T let
+// in. Without such a guard, or with an anonymous caller, it returns an empty
+// Claims and false, so that reading a field of the result never panics.
+func FromContext[T any](ctx context.Context) (*Claims[T], bool) {
+	if c, ok := ctx.Value(contextKey[T]{}).(*Claims[T]); ok && c != nil {
+		return c, true
+	}
+	return new(Claims[T]), false
+}

@@ -1,0 +1,230 @@
+package claims
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Dialect says how claims are written on the wire. It is plain data, one
+// literal for a whole system, shared by the verifier and the issuer. It is
+// judged whole by [NewVerifier] and [NewEncoder] and must not change after.
+//
+// The zero Dialect is RFC 9068: header typ at+jwt and rt+jwt, dates as
+// NumericDate, iss, aud, exp and sub required.
+//
+// Every dialect must tell access from refresh by at least one of the types,
+// UseMember and RefreshMark. All that are set are checked.
+type Dialect struct {
+	// AccessType and RefreshType are the typ header parameters, "at+jwt" and
+	// "rt+jwt" if empty (RFC 9068 §2.1). They are compared as media types:
+	// without regard to case and with or without "application/" (RFC 7515
+	// §4.1.9).
+	AccessType, RefreshType string
+	// AbsentType also accepts an access token whose header has no typ, which
+	// RFC 7519 §5.1 allows.
+	AbsentType bool
+	// TypeFirst writes typ before alg in the header.
+	TypeFirst bool
+
+	// UseMember names a member that holds "access" or "refresh".
+	UseMember string
+	// RefreshMark names a member that every refresh token has and no access
+	// token may have. Its value is Claims.AccessID.
+	RefreshMark string
+
+	// PartyMember names the member that holds the party, "party" if empty. It
+	// is a string, or with NumericParty an integer.
+	PartyMember  string
+	NumericParty bool
+
+	// ObjectSubject makes sub a JSON object. Claims.Subject is then its text
+	// without white space.
+	ObjectSubject bool
+	// AbsentSubject also accepts tokens without sub.
+	AbsentSubject bool
+
+	// Time is how exp, nbf and iat are written.
+	Time TimeFormat
+	// LifetimeMember names a member that repeats how many seconds lie between
+	// issue and expiry. It is written, and not read.
+	LifetimeMember string
+
+	// Members lists the registered members that are written, in their order;
+	// members of App may stand among them, those that do not come last. If nil:
+	// iss, sub, aud, exp, nbf, iat, jti, sid, the party, scope.
+	Members []string
+
+	// InsecureNoIssuer is for systems whose tokens have no iss. A token that
+	// has one is refused. Nothing but its key then ties a token to its issuer
+	// (RFC 8725 §3.8).
+	InsecureNoIssuer bool
+	// InsecureNoAudience is for systems whose tokens have no aud. A token that
+	// has one is refused (RFC 7519 §4.1.3). A token for any service of the
+	// issuer then opens this one (RFC 8725 §3.9).
+	InsecureNoAudience bool
+	// InsecureNoExpiry also accepts tokens without exp. They are valid for ever.
+	InsecureNoExpiry bool
+}
+
+// defaultMembers is the order of members if the Dialect names none. The party
+// member stands under its own name.
+var defaultMembers = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "party", "scope"}
+
+// reserved are the members that Claims has fields for in every dialect.
+var reserved = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope"}
+
+// compiled returns d with its defaults filled in, or every mistake in it.
+func (d Dialect) compiled() (Dialect, error) {
+	d.AccessType = orElse(d.AccessType, "at+jwt")
+	d.RefreshType = orElse(d.RefreshType, "rt+jwt")
+	d.PartyMember = orElse(d.PartyMember, "party")
+	var mistakes []error
+	mistake := func(format string, a ...any) {
+		mistakes = append(mistakes, fmt.Errorf("%w: "+format, append([]any{errDialect}, a...)...))
+	}
+	if sameMediaType(d.AccessType, d.RefreshType) && d.UseMember == "" && d.RefreshMark == "" {
+		mistake("access and refresh tokens look the same: set different AccessType and RefreshType, or UseMember, or RefreshMark")
+	}
+	if !printable(d.AccessType) || !printable(d.RefreshType) {
+		mistake("AccessType and RefreshType must be printable ASCII without quotes")
+	}
+	if d.Time < Seconds || d.Time > RFC3339 {
+		mistake("Time: unknown format %d", d.Time)
+	}
+	taken := slices.Clone(reserved)
+	for _, named := range []struct{ field, member string }{
+		{"PartyMember", d.PartyMember}, {"UseMember", d.UseMember},
+		{"RefreshMark", d.RefreshMark}, {"LifetimeMember", d.LifetimeMember},
+	} {
+		if named.member == "" {
+			continue
+		}
+		if containsFold(taken, named.member) {
+			mistake("%s: member %q already has a meaning", named.field, named.member)
+		}
+		taken = append(taken, named.member)
+	}
+	mistakes = append(mistakes, d.checkMembers()...)
+	if d.Members == nil {
+		d.Members = slices.Clone(defaultMembers)
+		d.Members[slices.Index(d.Members, "party")] = d.PartyMember
+		for _, extra := range []string{d.UseMember, d.RefreshMark, d.LifetimeMember} {
+			if extra != "" {
+				d.Members = append(d.Members, extra)
+			}
+		}
+	} else {
+		d.Members = slices.Clone(d.Members)
+	}
+	return d, errors.Join(mistakes...)
+}
+
+// checkMembers finds what Members must list and does not, so that nothing the
+// verifier insists on can be left out by oversight.
+func (d Dialect) checkMembers() (mistakes []error) {
+	if d.Members == nil {
+		return nil
+	}
+	for _, need := range []struct {
+		member string
+		needed bool
+		unless string
+	}{
+		{"iss", !d.InsecureNoIssuer, "InsecureNoIssuer"},
+		{"aud", !d.InsecureNoAudience, "InsecureNoAudience"},
+		{"exp", !d.InsecureNoExpiry, "InsecureNoExpiry"},
+		{"sub", !d.AbsentSubject, "AbsentSubject"},
+		{d.UseMember, d.UseMember != "", "UseMember is empty"},
+		{d.RefreshMark, d.RefreshMark != "", "RefreshMark is empty"},
+		{d.LifetimeMember, d.LifetimeMember != "", "LifetimeMember is empty"},
+	} {
+		if need.needed && !slices.Contains(d.Members, need.member) {
+			mistakes = append(mistakes, fmt.Errorf("%w: Members must list %q, unless %s", errDialect, need.member, need.unless))
+		}
+	}
+	for i, name := range d.Members {
+		if name == "" || slices.Contains(d.Members[:i], name) {
+			mistakes = append(mistakes, fmt.Errorf("%w: Members lists %q twice or empty", errDialect, name))
+		}
+	}
+	return mistakes
+}
+
+// names returns every member that this dialect reads itself; App may have none
+// of them.
+func (d Dialect) names() []string {
+	names := append(slices.Clone(reserved), d.PartyMember)
+	for _, name := range []string{d.UseMember, d.RefreshMark, d.LifetimeMember} {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// typeOf returns the typ of tokens of a use.
+func (d Dialect) typeOf(use Use) string {
+	if use == Refresh {
+		return d.RefreshType
+	}
+	return d.AccessType
+}
+
+// sameMediaType compares typ values as RFC 7515 §4.1.9 says. Only ASCII
+// letters fold.
+func sameMediaType(a, b string) bool {
+	return asciiFold(bareType(a), bareType(b))
+}
+
+func bareType(t string) string {
+	const prefix = "application/"
+	if len(t) > len(prefix) && asciiFold(t[:len(prefix)], prefix) && !strings.Contains(t[len(prefix):], "/") {
+		return t[len(prefix):]
+	}
+	return t
+}
+
+// asciiFold is strings.EqualFold without Unicode folding, in which the Kelvin
+// sign equals k.
+func asciiFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// containsFold reports whether names has name, in any case: a member that
+// differs from a registered one only by case is a trap for other readers.
+func containsFold(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < '!' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,42 @@
+package claims
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+)
+
+// Join returns a Verifier for the tokens of several issuers. A token is parsed
+// once; its iss chooses the one verifier that then checks everything else,
+// with its own keys, audiences and dialect. A key of one issuer never vouches
+// for another (RFC 8725 §3.8).
+//
+// It is an error to join no verifiers, two of one issuer, or one whose dialect
+// has no iss.
+func Join[T any](verifiers ...*Verifier[T]) (*Verifier[T], error) {
+	var mistakes []error
+	joined := &Verifier[T]{policies: make(map[string]*policy)}
+	for i, v := range verifiers {
+		if v == nil || v.policies == nil {
+			mistakes = append(mistakes, fmt.Errorf("%w: verifier %d was not made by NewVerifier", errVerifier, i))
+			continue
+		}
+		for issuer := range v.policies {
+			switch {
+			case issuer == "":
+				mistakes = append(mistakes, fmt.Errorf("%w: verifier %d knows no issuer to choose it by", errVerifier, i))
+			case joined.policies[issuer] != nil:
+				mistakes = append(mistakes, fmt.Errorf("%w: two verifiers for issuer %q", errVerifier, issuer))
+			}
+		}
+		maps.Copy(joined.policies, v.policies)
+		joined.maxBytes = max(joined.maxBytes, v.maxBytes)
+	}
+	if len(verifiers) == 0 {
+		mistakes = append(mistakes, fmt.Errorf("%w: nothing to join", errVerifier))
+	}
+	if mistakes != nil {
+		return nil, errors.Join(mistakes...)
+	}
+	return joined, nil
+}

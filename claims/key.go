@@ -1,0 +1,186 @@
+package claims
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"fmt"
+	"math/big"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Key is one key that may verify signatures: public key or shared secret,
+// bound to one algorithm and, if it has one, an id. It never changes and may
+// be shared. The zero Key verifies nothing.
+type Key struct {
+	id       string
+	alg      string
+	method   jwt.SigningMethod
+	material any // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or []byte
+}
+
+// maxKeyID bounds the length of a kid, in keys and in headers.
+const maxKeyID = 256
+
+// NewKey binds a key to an algorithm of RFC 7518 §3.1 or EdDSA (RFC 8037) and
+// to the kid that names it in headers, "" if nothing does.
+//
+//   - RS256, RS384, RS512, PS256, PS384, PS512: *rsa.PublicKey of 2048 to 16384 bits
+//   - ES256, ES384, ES512: *ecdsa.PublicKey on P-256, P-384, P-521 respectively
+//   - EdDSA: ed25519.PublicKey
+//   - HS256, HS384, HS512: []byte, at least as long as the hash (RFC 7518 §3.2)
+//
+// There is no "none". The material is copied where it could change.
+func NewKey(alg, kid string, material any) (*Key, error) {
+	return newKey(alg, kid, material, false)
+}
+
+// NewKeyOfInsecureSize is [NewKey] for systems that are stuck with a short
+// secret or an RSA key of 1024 bits or more. Such keys can be found by trying.
+// An empty secret is refused here too.
+func NewKeyOfInsecureSize(alg, kid string, material any) (*Key, error) {
+	return newKey(alg, kid, material, true)
+}
+
+// ID returns the kid, "" if the key has none.
+func (k *Key) ID() string { return k.id }
+
+// Algorithm returns the one algorithm that the key verifies.
+func (k *Key) Algorithm() string { return k.alg }
+
+// String names the key without its material.
+func (k *Key) String() string { return fmt.Sprintf("%s key %s", k.alg, quoted(k.id)) }
+
+// GoString is String, so that %#v prints no secret either.
+func (k *Key) GoString() string { return k.String() }
+
+// fits reports whether a token with this header may have been signed by k. A
+// key without id fits every kid, a header without kid every key of its
+// algorithm.
+func (k *Key) fits(h Header) bool {
+	return k != nil && k.alg == h.Algorithm && (k.id == "" || h.KeyID == "" || k.id == h.KeyID)
+}
+
+// verifies reports whether signature is k's over signed.
+func (k *Key) verifies(signed string, signature []byte) bool {
+	return k != nil && k.method != nil && k.method.Verify(signed, signature, k.material) == nil
+}
+
+func newKey(alg, kid string, material any, insecureSize bool) (*Key, error) {
+	a, ok := algorithms[alg]
+	if !ok {
+		return nil, fmt.Errorf("%w: algorithm %s is not supported", errKeyMaterial, quoted(alg))
+	}
+	if len(kid) > maxKeyID {
+		return nil, fmt.Errorf("%w: kid is longer than %d bytes", errKeyMaterial, maxKeyID)
+	}
+	material, err := a.fit(material, insecureSize)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s key %s: %w", errKeyMaterial, alg, quoted(kid), err)
+	}
+	return &Key{id: kid, alg: alg, method: a.method, material: material}, nil
+}
+
+// algorithm ties a signature method to the keys that fit it.
+type algorithm struct {
+	method jwt.SigningMethod
+	// fit returns the material as the method wants it, or why it doesn't fit.
+	fit func(material any, insecureSize bool) (any, error)
+}
+
+var algorithms = map[string]algorithm{
+	"HS256": {jwt.SigningMethodHS256, secretOf(32)},
+	"HS384": {jwt.SigningMethodHS384, secretOf(48)},
+	"HS512": {jwt.SigningMethodHS512, secretOf(64)},
+	"RS256": {jwt.SigningMethodRS256, fitRSA},
+	"RS384": {jwt.SigningMethodRS384, fitRSA},
+	"RS512": {jwt.SigningMethodRS512, fitRSA},
+	"PS256": {strictPSS(jwt.SigningMethodPS256), fitRSA},
+	"PS384": {strictPSS(jwt.SigningMethodPS384), fitRSA},
+	"PS512": {strictPSS(jwt.SigningMethodPS512), fitRSA},
+	"ES256": {jwt.SigningMethodES256, pointOn("P-256")},
+	"ES384": {jwt.SigningMethodES384, pointOn("P-384")},
+	"ES512": {jwt.SigningMethodES512, pointOn("P-521")},
+	"EdDSA": {jwt.SigningMethodEdDSA, fitEd25519},
+}
+
+// strictPSS is m with a salt exactly as long as the hash, as RFC 7518 §3.5
+// demands; the original accepts salts of any length.
+func strictPSS(m *jwt.SigningMethodRSAPSS) *jwt.SigningMethodRSAPSS {
+	exact := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+	return &jwt.SigningMethodRSAPSS{SigningMethodRSA: m.SigningMethodRSA, Options: exact, VerifyOptions: exact}
+}
+
+func secretOf(size int) func(any, bool) (any, error) {
+	return func(material any, insecureSize bool) (any, error) {
+		secret, ok := material.([]byte)
+		switch {
+		case !ok:
+			return nil, wrongType("[]byte", material)
+		case len(secret) == 0:
+			return nil, fmt.Errorf("the secret is empty")
+		case len(secret) < size && !insecureSize:
+			return nil, fmt.Errorf("the secret has %d bytes, the hash %d (RFC 7518 §3.2)", len(secret), size)
+		}
+		return append([]byte(nil), secret...), nil
+	}
+}
+
+func fitRSA(material any, insecureSize bool) (any, error) {
+	key, ok := material.(*rsa.PublicKey)
+	if !ok || key == nil || key.N == nil {
+		return nil, wrongType("*rsa.PublicKey", material)
+	}
+	least := 2048
+	if insecureSize {
+		least = 1024
+	}
+	switch bits := key.N.BitLen(); {
+	case bits < least || bits > 16384:
+		return nil, fmt.Errorf("the modulus has %d bits, at least %d are needed (RFC 7518 §3.3) and 16384 at most", bits, least)
+	case key.E < 3 || key.E&1 == 0:
+		return nil, fmt.Errorf("the exponent %d is not an odd number of at least 3", key.E)
+	case key.N.Bit(0) == 0:
+		return nil, fmt.Errorf("the modulus is even")
+	}
+	// A key object of our own, so that what crypto/rsa precomputes for it is
+	// computed once and nobody else can change it.
+	return &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E}, nil
+}
+
+func pointOn(curve string) func(any, bool) (any, error) {
+	return func(material any, _ bool) (any, error) {
+		key, ok := material.(*ecdsa.PublicKey)
+		if !ok || key == nil || key.Curve == nil {
+			return nil, wrongType("*ecdsa.PublicKey", material)
+		}
+		if name := key.Curve.Params().Name; name != curve {
+			return nil, fmt.Errorf("the key is on %s, not on %s (RFC 7518 §3.4)", name, curve)
+		}
+		point, err := key.Bytes() // fails unless the point is on the curve
+		if err != nil {
+			return nil, fmt.Errorf("the point is not on %s", curve)
+		}
+		return ecdsa.ParseUncompressedPublicKey(key.Curve, point)
+	}
+}
+
+func fitEd25519(material any, _ bool) (any, error) {
+	key, ok := material.(ed25519.PublicKey)
+	if !ok {
+		return nil, wrongType("ed25519.PublicKey", material)
+	}
+	if len(key) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("the key has %d bytes, not %d", len(key), ed25519.PublicKeySize)
+	}
+	return append(ed25519.PublicKey(nil), key...), nil
+}
+
+func wrongType(want string, material any) error {
+	if _, private := material.(crypto.Signer); private {
+		return fmt.Errorf("a private key (%T) was given where a public one belongs: pass its Public()", material)
+	}
+	return fmt.Errorf("got %T, want %s", material, want)
+}

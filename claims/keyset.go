@@ -1,0 +1,80 @@
+package claims
+
+import (
+	"context"
+	"fmt"
+)
+
+// Header is what a token says of its key: which algorithm, and which of the
+// issuer's keys by that algorithm. It is a stranger's word until the signature
+// has held.
+type Header struct {
+	Algorithm string // alg, RFC 7515 §4.1.1
+	KeyID     string // kid, §4.1.4; "" if absent
+}
+
+// KeySet holds the keys of one issuer.
+type KeySet interface {
+	// Keys returns the keys that may have signed a token with this header, best
+	// first, none if there is no such key. An error means that this could not be
+	// found out; the caller answers 503.
+	//
+	// The slice must not be changed afterwards by either side. A key that is
+	// still offered is the same *Key as before: a verifier may remember a token
+	// for as long as its key set offers the key that verified it. Keys is called
+	// for every token, by many goroutines at once.
+	//
+	// An implementation need not check that a key's algorithm is the header's,
+	// nor bound how many it returns: the verifier does both.
+	Keys(ctx context.Context, h Header) ([]*Key, error)
+}
+
+// NewKeySet returns a KeySet of fixed keys.
+//
+// A header with a kid gets the keys of that id, then those without any; a
+// header without kid gets all keys of its algorithm, of which a verifier tries
+// the one that last succeeded first, and 16 at most.
+//
+// It is an error to give no key, or two of the same id and algorithm.
+func NewKeySet(keys ...*Key) (KeySet, error) {
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%w: a key set needs at least one key", errKeyMaterial)
+	}
+	set := &fixedKeys{named: make(map[Header][]*Key), unnamed: make(map[string][]*Key), all: make(map[string][]*Key)}
+	for i, k := range keys {
+		if k == nil || k.method == nil {
+			return nil, fmt.Errorf("%w: key %d was not made by NewKey", errKeyMaterial, i)
+		}
+		h := Header{k.alg, k.id}
+		if k.id != "" && len(set.named[h]) > 0 {
+			return nil, fmt.Errorf("%w: two %s keys have the id %s", errKeyMaterial, k.alg, quoted(k.id))
+		}
+		set.all[k.alg] = append(set.all[k.alg], k)
+		if k.id == "" {
+			set.unnamed[k.alg] = append(set.unnamed[k.alg], k)
+		} else {
+			set.named[h] = append(set.named[h], k)
+		}
+	}
+	for h := range set.named {
+		set.named[h] = append(set.named[h], set.unnamed[h.Algorithm]...)
+	}
+	return set, nil
+}
+
+// fixedKeys has every answer ready.
+type fixedKeys struct {
+	named   map[Header][]*Key // by algorithm and id, followed by the unnamed
+	unnamed map[string][]*Key // by algorithm
+	all     map[string][]*Key // by algorithm
+}
+
+func (s *fixedKeys) Keys(_ context.Context, h Header) ([]*Key, error) {
+	if h.KeyID == "" {
+		return s.all[h.Algorithm], nil
+	}
+	if keys, ok := s.named[h]; ok {
+		return keys, nil
+	}
+	return s.unnamed[h.Algorithm], nil
+}

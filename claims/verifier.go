@@ -1,0 +1,412 @@
+package claims
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// defaultMaxBytes is Config.MaxBytes if that is 0. Servers read 8 to 16 KiB
+	// of header lines.
+	defaultMaxBytes = 16 << 10
+	maxLeeway       = 5 * time.Minute
+	// maxTries bounds how many keys one token can make a verifier try.
+	maxTries = 16
+	// maxSubject bounds sub in bytes.
+	maxSubject = 1024
+)
+
+// Config says whose tokens a [Verifier] accepts. Issuer, Audience and Keys are
+// required, but for what the Dialect says is not there.
+type Config struct {
+	// Issuer is the exact iss of the tokens (RFC 8725 §3.8).
+	Issuer string
+	// Audience are our names: aud must hold one of them, exactly (RFC 8725 §3.9).
+	Audience []string
+	// Keys are the issuer's keys.
+	Keys KeySet
+	// Dialect is how the system writes tokens; the zero value is RFC 9068.
+	Dialect Dialect
+	// Use is what the tokens must be for; Access if empty.
+	Use Use
+	// Leeway is how far the issuer's clock may be off, 0 to 5 minutes. It is
+	// granted at exp, nbf and iat alike.
+	Leeway time.Duration
+	// MaxBytes is how long a token may be; 16 KiB if 0.
+	MaxBytes int
+}
+
+// Verifier checks tokens. It is safe for concurrent use. Its zero value can't
+// check anything and refuses with an error that is not [ErrInvalid].
+type Verifier[T any] struct {
+	maxBytes int
+	policies map[string]*policy // by issuer
+	only     *policy            // the one policy, if there is only one
+	headers  headerMemory
+}
+
+// policy is a Config that was found good: what one issuer's tokens must be.
+type policy struct {
+	Config
+	app  *appReader
+	last atomic.Pointer[Key] // the key that verified a token last
+}
+
+// NewVerifier returns a Verifier, or every mistake in c.
+func NewVerifier[T any](c Config) (*Verifier[T], error) {
+	var mistakes []error
+	mistake := func(format string, a ...any) {
+		mistakes = append(mistakes, fmt.Errorf("%w."+format, append([]any{errVerifier}, a...)...))
+	}
+	dialect, err := c.Dialect.compiled()
+	if err != nil {
+		mistakes = append(mistakes, err)
+	}
+	c.Dialect = dialect
+	c.Audience = slices.Clone(c.Audience)
+	if c.Keys == nil {
+		mistake("Keys is missing")
+	}
+	switch {
+	case c.Issuer == "" && !dialect.InsecureNoIssuer:
+		mistake("Issuer is missing")
+	case c.Issuer != "" && dialect.InsecureNoIssuer:
+		mistake("Issuer is set, but the dialect's tokens have none")
+	}
+	switch {
+	case len(c.Audience) == 0 && !dialect.InsecureNoAudience:
+		mistake("Audience is missing")
+	case len(c.Audience) > 0 && dialect.InsecureNoAudience:
+		mistake("Audience is set, but the dialect's tokens have none")
+	case slices.Contains(c.Audience, ""):
+		mistake("Audience has an empty name")
+	}
+	if c.Use == "" {
+		c.Use = Access
+	}
+	if c.Use != Access && c.Use != Refresh {
+		mistake("Use is %q, not access or refresh", c.Use)
+	}
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		mistake("Leeway is %v, not between 0 and %v", c.Leeway, maxLeeway)
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = defaultMaxBytes
+	}
+	if c.MaxBytes < 0 {
+		mistake("MaxBytes is negative")
+	}
+	app, err := newAppReader(reflect.TypeFor[T](), dialect.names())
+	if err != nil {
+		mistakes = append(mistakes, err)
+	}
+	if mistakes != nil {
+		return nil, errors.Join(mistakes...)
+	}
+	p := &policy{Config: c, app: app}
+	return &Verifier[T]{maxBytes: c.MaxBytes, only: p, policies: map[string]*policy{c.Issuer: p}}, nil
+}
+
+// Verify checks token and returns what it says. The error is one of three
+// classes: [ErrExpired], [ErrInvalid], or anything else, which means that the
+// token could not be checked. With an error there are no claims.
+//
+// The token is read once, strictly: see the package documentation for what is
+// refused. Nothing is decoded of a token that is too long, and no key is
+// touched for one that is not well-formed.
+func (v *Verifier[T]) Verify(ctx context.Context, token string) (*Claims[T], error) {
+	if v == nil || v.policies == nil {
+		return nil, errNoVerifier
+	}
+	return v.verify(ctx, token, time.Now())
+}
+
+func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (*Claims[T], error) {
+	var few [24]member
+	u, err := v.read(token, few[:0])
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.policyOf(u.members)
+	if err != nil {
+		return nil, err
+	}
+	if len(token) > p.MaxBytes {
+		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
+	}
+	said, err := p.claims(u)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkSignature(ctx, u); err != nil {
+		return nil, err
+	}
+	v.headers.remember(u.encoded, u.header)
+	if err := p.checkDates(said, now); err != nil {
+		return nil, err
+	}
+	c := &Claims[T]{
+		Issuer: said.Issuer, Subject: said.Subject, Audience: said.Audience,
+		Expiry: said.Expiry, NotBefore: said.NotBefore, IssuedAt: said.IssuedAt,
+		ID: said.ID, Session: said.Session, Party: said.Party, Scope: said.Scope,
+		Use: said.Use, AccessID: said.AccessID,
+	}
+	if err := p.app.read(u.members, reflect.ValueOf(&c.App).Elem()); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// read takes a token apart as far as that is the same for every issuer.
+func (v *Verifier[T]) read(token string, few []member) (*unverified, error) {
+	head, payload, signature, err := split(token, v.maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	u := &unverified{encoded: head, signed: token[:len(head)+1+len(payload)]}
+	if u.header = v.headers.recall(head); u.header == nil {
+		if u.header, err = readHeader(head); err != nil {
+			return nil, err
+		}
+	}
+	if u.sig, err = decodeSegment(signature); err != nil {
+		return nil, err
+	}
+	text, err := decodeSegment(payload)
+	if err != nil {
+		return nil, err
+	}
+	if u.members, err = readObject(text, few); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// policyOf returns what the issuer that the payload names must fulfil.
+func (v *Verifier[T]) policyOf(members []member) (*policy, error) {
+	if v.only != nil {
+		return v.only, nil
+	}
+	for _, m := range members {
+		if string(m.name) == "iss" {
+			if issuer, ok := stringValue(m.value); ok && v.policies[issuer] != nil {
+				return v.policies[issuer], nil
+			}
+		}
+	}
+	return nil, errIssuer
+}
+
+// claims reads the registered members as the policy's dialect writes them, and
+// checks all of them but the dates against the clock.
+func (p *policy) claims(u *unverified) (*Claims[struct{}], error) {
+	c := &Claims[struct{}]{Use: p.Use}
+	if err := p.checkType(u.header); err != nil {
+		return nil, err
+	}
+	var use string
+	for _, m := range u.members {
+		if err := p.take(c, &use, m); err != nil {
+			return nil, err
+		}
+	}
+	d := &p.Dialect
+	switch {
+	case c.Issuer != p.Issuer:
+		return nil, errIssuer
+	case len(c.Audience) == 0 && !d.InsecureNoAudience:
+		return nil, fmt.Errorf("%w: aud", errMissing)
+	case c.Subject == "" && !d.AbsentSubject:
+		return nil, fmt.Errorf("%w: sub", errMissing)
+	case c.Expiry.IsZero() && !d.InsecureNoExpiry:
+		return nil, fmt.Errorf("%w: exp", errMissing)
+	case d.UseMember != "" && use != string(p.Use):
+		return nil, errUse
+	case d.RefreshMark != "" && (c.AccessID != "") != (p.Use == Refresh):
+		return nil, errUse
+	case !c.NotBefore.IsZero() && !c.Expiry.IsZero() && c.NotBefore.After(c.Expiry):
+		return nil, fmt.Errorf("%w: nbf is after exp", errDate)
+	}
+	return c, nil
+}
+
+// checkType compares typ with what the use demands (RFC 8725 §3.11).
+func (p *policy) checkType(h *header) error {
+	if !h.hasTyp {
+		if p.Use == Access && p.Dialect.AbsentType {
+			return nil
+		}
+		return errType
+	}
+	if !sameMediaType(h.typ, p.Dialect.typeOf(p.Use)) {
+		return fmt.Errorf("%w %s", errType, quoted(h.typ))
+	}
+	return nil
+}
+
+// take reads one member into c. Names are compared exactly: a member such as
+// "Sub" is somebody else's.
+func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
+	d, ok := &p.Dialect, true
+	switch name := string(m.name); name {
+	case "iss":
+		if c.Issuer, ok = stringValue(m.value); ok && c.Issuer != p.Issuer || c.Issuer == "" {
+			err = errIssuer
+		}
+	case "sub":
+		c.Subject, err = p.subject(m.value)
+	case "aud":
+		c.Audience, err = p.audience(m.value)
+	case "exp":
+		c.Expiry, err = d.Time.parse(m.value)
+	case "nbf":
+		c.NotBefore, err = d.Time.parse(m.value)
+	case "iat":
+		c.IssuedAt, err = d.Time.parse(m.value)
+	case "jti":
+		c.ID, ok = stringValue(m.value)
+	case "sid":
+		c.Session, ok = stringValue(m.value)
+	case "scope":
+		var scope string
+		if scope, ok = stringValue(m.value); ok {
+			c.Scope = strings.Fields(scope)
+		}
+	case d.PartyMember:
+		c.Party, err = p.party(m.value)
+	case d.UseMember:
+		*use, ok = stringValue(m.value)
+	case d.RefreshMark:
+		if c.AccessID, ok = stringValue(m.value); c.AccessID == "" {
+			ok = false
+		}
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("member %s: %w", quoted(string(m.name)), err)
+	case !ok:
+		return fmt.Errorf("%w %s", errMemberType, quoted(string(m.name)))
+	}
+	return nil
+}
+
+func (p *policy) subject(raw []byte) (string, error) {
+	s, ok := stringValue(raw)
+	if p.Dialect.ObjectSubject {
+		s, ok = compact(raw), raw[0] == '{'
+	}
+	switch {
+	case !ok:
+		return "", errMemberType
+	case strings.TrimSpace(s) == "":
+		return "", fmt.Errorf("%w: blank", errSubject)
+	case len(s) > maxSubject:
+		return "", fmt.Errorf("%w: longer than %d bytes", errSubject, maxSubject)
+	}
+	return s, nil
+}
+
+// compact returns a JSON text that was read strictly without white space.
+func compact(raw []byte) string {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(raw)
+	}
+	return b.String()
+}
+
+// audience reads a string or an array of strings, RFC 7519 §4.1.3, one of which
+// must be ours.
+func (p *policy) audience(raw []byte) ([]string, error) {
+	if one, ok := stringValue(raw); ok {
+		if i := slices.Index(p.Audience, one); i >= 0 {
+			return p.Audience[i : i+1 : i+1], nil
+		}
+		return nil, fmt.Errorf("%w %s", errAudience, quoted(one))
+	}
+	var names []string
+	isArray, err := elements(raw, func(element []byte) error {
+		name, ok := stringValue(element)
+		if !ok || name == "" {
+			return errMemberType
+		}
+		names = append(names, name)
+		return nil
+	})
+	if !isArray || err != nil {
+		return nil, fmt.Errorf("%w: aud must be a string or an array of strings", errMemberType)
+	}
+	if !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(p.Audience, n) }) {
+		return nil, errAudience
+	}
+	return names, nil
+}
+
+func (p *policy) party(raw []byte) (Party, error) {
+	if !p.Dialect.NumericParty {
+		s, ok := stringValue(raw)
+		if !ok {
+			return "", fmt.Errorf("%w: the party must be a string", errMemberType)
+		}
+		return Party(s), nil
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("%w: the party must be an integer", errMemberType)
+	}
+	return Party(strconv.FormatInt(n, 10)), nil
+}
+
+// checkSignature finds a key of the issuer under which u's signature holds. The
+// key's own algorithm and id decide whether it may be tried, whatever a key set
+// offers.
+func (p *policy) checkSignature(ctx context.Context, u *unverified) error {
+	h := u.header.Header
+	keys, err := p.Keys.Keys(ctx, h)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errKeySetAnswer, err)
+	}
+	last := p.last.Load()
+	if slices.Contains(keys, last) && last.fits(h) && last.verifies(u.signed, u.sig) {
+		return nil
+	}
+	tried := 0
+	for _, k := range keys {
+		if !k.fits(h) {
+			continue
+		}
+		if tried++; tried > maxTries {
+			break
+		}
+		if k != last && k.verifies(u.signed, u.sig) {
+			p.last.Store(k)
+			return nil
+		}
+	}
+	if tried == 0 {
+		return fmt.Errorf("%w: alg %s, kid %s", errUnknownKey, h.Algorithm, quoted(h.KeyID))
+	}
+	return errSignature
+}
+
+// checkDates holds the dates against now, RFC 7519 §4.1.4 to §4.1.6.
+func (p *policy) checkDates(c *Claims[struct{}], now time.Time) error {
+	switch {
+	case c.NotBefore.After(now.Add(p.Leeway)):
+		return fmt.Errorf("%w: nbf is %v", errNotYet, c.NotBefore.UTC())
+	case c.IssuedAt.After(now.Add(p.Leeway)):
+		return fmt.Errorf("%w: iat is %v", errNotYet, c.IssuedAt.UTC())
+	case !c.Expiry.IsZero() && !now.Before(c.Expiry.Add(p.Leeway)):
+		return fmt.Errorf("%w at %v", ErrExpired, c.Expiry.UTC())
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// maxCells is how many limits one request may be under.
+const maxCells = 8
+
+// All is several limits at once, such as one by address and one by account:
+// a request needs room in each, and where one refuses none is charged. The
+// strictest answers: of those that refuse the one with the longest wait, else
+// the one with the least left. Answers are written as the first limiter's are;
+// they are quiet if any of them is.
+//
+// The limiters must share one [Store] (set Config.Store; without it each has
+// its own) and differ in name; at most 8.
+func All(limiters ...*Limiter) (*Limiter, error) {
+	all := new(Limiter)
+	names := make(map[string]bool)
+	var errs []error
+	for i, l := range limiters {
+		if l == nil || len(l.parts) == 0 {
+			return nil, fmt.Errorf("ratelimit: limiter %d of All is not made by New", i+1)
+		}
+		if i == 0 {
+			*all = Limiter{store: l.store, memory: l.memory, answer: l.answer}
+		}
+		if l.store != all.store {
+			errs = append(errs, fmt.Errorf("ratelimit: %s has another Store than %s: they can't be charged at once", l.parts[0].name, limiters[0].parts[0].name))
+		}
+		for _, p := range l.parts {
+			if names[p.name] {
+				errs = append(errs, fmt.Errorf("ratelimit: %s is given twice", p.name))
+			}
+			names[p.name] = true
+			all.parts = append(all.parts, p)
+		}
+		all.answer.quiet = all.answer.quiet || l.answer.quiet
+	}
+	if n := len(all.parts); n < 1 || n > maxCells {
+		errs = append(errs, fmt.Errorf("ratelimit: All of %d limits, must be 1 to %d", n, maxCells))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	all.answer.render(all.parts)
+	return all, nil
+}
+
+// takeAll is the way of several limits.
+func (l *Limiter) takeAll(ctx context.Context, n int, key func(*policy) (string, error)) (Decision, error) {
+	if len(l.parts) == 0 {
+		return Decision{}, errZero
+	}
+	cells := make([]Cell, len(l.parts))
+	for i, p := range l.parts {
+		if n < 1 || n > p.limit.Burst {
+			return Decision{}, p.costError(n)
+		}
+		k, err := key(p)
+		if err != nil {
+			return Decision{}, err
+		}
+		if k == "" {
+			return Decision{}, errNoKey
+		}
+		cells[i] = Cell{Policy: p.name, Key: boundKey(k), Cost: time.Duration(n) * p.interval, Interval: p.interval, Tolerance: p.tolerance}
+	}
+	ok, err := l.store.Take(ctx, cells)
+	if err != nil {
+		return Decision{}, fmt.Errorf("ratelimit: store: %w", err)
+	}
+	return l.strictest(ok, cells, n), nil
+}
+
+// strictest picks the answer. Where the store refused, every cell that had
+// room says so, and counts as allowed.
+func (l *Limiter) strictest(ok bool, cells []Cell, n int) Decision {
+	var strict Decision
+	for i, p := range l.parts {
+		_, room := spend(cells[i].Debt, cells[i].Cost, cells[i].Tolerance)
+		d := p.decide(ok || room, cells[i].Debt, n)
+		if i == 0 || stricter(d, strict) {
+			strict = d
+		}
+	}
+	return strict
+}
+
+func stricter(a, b Decision) bool {
+	switch {
+	case a.Allowed != b.Allowed:
+		return !a.Allowed
+	case a.RetryAfter != b.RetryAfter:
+		return a.RetryAfter > b.RetryAfter
+	case a.Remaining != b.Remaining:
+		return a.Remaining < b.Remaining
+	default:
+		return a.Reset > b.Reset
+	}
+}

@@ -1,0 +1,126 @@
+package ratelimit
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// answer is how a limiter speaks to clients: everything that can be rendered
+// before the first request, is.
+type answer struct {
+	quiet  bool
+	legacy string
+	deny   func(http.ResponseWriter, *http.Request, Decision, error)
+	logger *slog.Logger
+
+	policyHeader []string
+	legacyNames  [3]string
+	bodies       map[string][]byte // of 429, by the policy that refused
+}
+
+func (a *answer) render(parts []*policy) {
+	a.policyHeader = []string{renderPolicies(parts)}
+	if a.legacy != "" {
+		for i, suffix := range []string{"-Limit", "-Remaining", "-Reset"} {
+			a.legacyNames[i] = http.CanonicalHeaderKey(a.legacy + suffix)
+		}
+	}
+	a.bodies = make(map[string][]byte, len(parts))
+	for _, p := range parts {
+		a.bodies[p.name] = quotaProblem(p.name, a.quiet)
+	}
+}
+
+// Handler lets pass to next what the limit admits, and is the only writer of
+// what it refuses: 429 with Retry-After (RFC 6585 section 4), or 503 if the
+// request could not be judged. The answer is given before the body is read.
+func (l *Limiter) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.serve(w, r, next) })
+}
+
+func (l *Limiter) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	d, err := l.Check(r)
+	if err != nil {
+		l.answer.fail(w, r, err)
+		return
+	}
+	if !l.answer.quiet {
+		l.answer.headers(w.Header(), d)
+	}
+	if !d.Allowed {
+		l.answer.refuse(w, r, d)
+		return
+	}
+	next.ServeHTTP(w, r)
+}
+
+func (a *answer) refuse(w http.ResponseWriter, r *http.Request, d Decision) {
+	w.Header().Set("Retry-After", strconv.FormatInt(wholeSeconds(d.RetryAfter), 10))
+	if a.deny != nil {
+		a.deny(w, r, d, nil)
+		return
+	}
+	writeProblem(w, http.StatusTooManyRequests, a.bodies[d.Policy])
+}
+
+// retryUnknown is told to clients when nothing can be known.
+const retryUnknown = "5"
+
+func (a *answer) fail(w http.ResponseWriter, r *http.Request, err error) {
+	logger := a.logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	logger.ErrorContext(r.Context(), "request refused, its limit could not be judged", "error", err)
+	w.Header().Set("Retry-After", retryUnknown)
+	if a.deny != nil {
+		a.deny(w, r, Decision{}, err)
+		return
+	}
+	writeProblem(w, http.StatusServiceUnavailable, unavailable)
+}
+
+func writeProblem(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(body) // an error means that the client has gone
+}
+
+// problem is RFC 9457's object, with the member of the RateLimit draft,
+// section "Quota Exceeded".
+type problem struct {
+	Type     string   `json:"type"`
+	Title    string   `json:"title"`
+	Status   int      `json:"status"`
+	Violated []string `json:"violated-policies,omitempty"`
+}
+
+func quotaProblem(name string, quiet bool) []byte {
+	p := problem{
+		Type:   "https://iana.org/assignments/http-problem-types#quota-exceeded",
+		Title:  "Request cannot be satisfied as assigned quota has been exceeded",
+		Status: http.StatusTooManyRequests,
+	}
+	if !quiet {
+		p.Violated = []string{name}
+	}
+	return p.json()
+}
+
+var unavailable = problem{Type: "about:blank", Title: "Service Unavailable", Status: http.StatusServiceUnavailable}.json()
+
+func (p problem) json() []byte {
+	b, _ := json.Marshal(p) // strings and numbers: can't fail
+	return append(b, '\n')
+}
+
+// wholeSeconds rounds up: who waits for so many seconds has waited long enough.
+func wholeSeconds(d time.Duration) int64 {
+	return int64((d + time.Second - 1) / time.Second)
+}

@@ -1,0 +1,89 @@
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+)
+
+// A KeyFunc says whose bucket a request is charged to. Where it returns an
+// error or an empty key the request is refused: nobody is unlimited because
+// nobody knows who he is. It is called before the body is read, and must be
+// safe for concurrent use. Any function will do: the subject of a token, an
+// account after [Email], a constant for a limit of the whole route.
+type KeyFunc func(*http.Request) (string, error)
+
+// RemoteIP is a [KeyFunc]: the address of the peer. It never reads forwarded
+// headers, which anybody can write; behind a proxy use [TrustedProxies], or
+// everybody shares the proxy's bucket.
+//
+// IPv4 counts by address, also where it is mapped into IPv6 or embedded in a
+// NAT64 (64:ff9b::/96) or 6to4 (2002::/16) address. Other IPv6, Teredo
+// included, counts by /64, the least that one customer has; zones are dropped.
+// A peer without address, as on a unix socket, is an error.
+func RemoteIP(r *http.Request) (string, error) {
+	// The usual case without a parse of its own: the text of an IPv4 address
+	// is canonical, as netip accepts no other.
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return "", errNoAddress
+	}
+	if peer.Addr().Is4() {
+		if i := lastColon(r.RemoteAddr); i > 0 {
+			return r.RemoteAddr[:i], nil
+		}
+	}
+	return addrKey(peer.Addr()), nil
+}
+
+var errNoAddress = errors.New("ratelimit: the peer has no IP address (a unix socket? see TrustedProxies)")
+
+func lastColon(s string) int {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == ':' {
+			return i
+		}
+	}
+	return -1
+}
+
+var (
+	nat64  = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052
+	sixTo4 = netip.MustParsePrefix("2002::/16")    // RFC 3056
+)
+
+// addrKey is the canonical key of an address.
+func addrKey(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		b := a.As16()
+		switch {
+		case nat64.Contains(a):
+			a = netip.AddrFrom4([4]byte(b[12:16]))
+		case sixTo4.Contains(a):
+			a = netip.AddrFrom4([4]byte(b[2:6]))
+		default:
+			p, _ := a.Prefix(64) // of an IPv6 address: can't fail
+			return p.String()
+		}
+	}
+	return a.String()
+}
+
+// parseHost reads an address that may have a port, and brackets if it is IPv6:
+// the forms in which proxies report.
+func parseHost(s string) (netip.Addr, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a, nil
+	}
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr(), nil
+	}
+	if n := len(s); n > 2 && s[0] == '[' && s[n-1] == ']' {
+		if a, err := netip.ParseAddr(s[1 : n-1]); err == nil && a.Is6() {
+			return a, nil
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("ratelimit: not an address")
+}

@@ -1,0 +1,64 @@
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A Limit says how often: Burst at once, and from then on Rate a second. It
+// has the meaning that it has for a [rate.Limiter], and decides alike: a bucket
+// of Burst tokens that starts full and is refilled continuously, so that no
+// window has an edge where twice as many are let in. Over any span of time d
+// at most Burst + Rate*d are admitted.
+//
+// The zero Limit admits nobody and is refused by [New].
+type Limit struct {
+	Rate  rate.Limit // tokens a second: above 0, at most a million
+	Burst int        // size of the bucket: at least 1
+}
+
+// Per is n in each d for people: Per(100, time.Minute) is a bucket of 100 that
+// takes a minute to refill. A limit that makes no sense, such as Per(0, d), is
+// refused by [New].
+func Per(n int, d time.Duration) Limit {
+	return Limit{Rate: rate.Limit(float64(n) / d.Seconds()), Burst: n}
+}
+
+// maxRate keeps the rounding of the interval between two tokens to whole
+// nanoseconds below a thousandth.
+const maxRate = 1e6
+
+// maxTolerance is the longest time in which a bucket may refill: 52 days. All
+// numbers of a decision stay below twice this and so below 2^53, up to which
+// a Lua number, which is a double, is exact.
+const maxTolerance = time.Duration(1) << 52
+
+// interval is the time that one token takes, in whole nanoseconds.
+func (l Limit) interval() time.Duration {
+	return time.Duration(math.Round(1e9 / float64(l.Rate)))
+}
+
+// tolerance is the time that the whole bucket takes.
+func (l Limit) tolerance() time.Duration {
+	return time.Duration(l.Burst) * l.interval()
+}
+
+func (l Limit) validate() error {
+	var errs []error
+	r := float64(l.Rate)
+	rateOK := r > 0 && r <= maxRate // false for NaN as well
+	if !rateOK {
+		errs = append(errs, fmt.Errorf("ratelimit: Limit.Rate is %v, must be above 0 and at most %v a second", r, maxRate))
+	}
+	if l.Burst < 1 {
+		errs = append(errs, fmt.Errorf("ratelimit: Limit.Burst is %d, must be at least 1", l.Burst))
+	}
+	if rateOK && l.Burst >= 1 && float64(l.Burst)*1e9/r > float64(maxTolerance) {
+		errs = append(errs, fmt.Errorf("ratelimit: Limit takes longer than %v to refill", maxTolerance.Round(time.Hour)))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,227 @@
+package ratelimit
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Config describes a limit. It is copied by [New]; changing it later changes
+// nothing.
+type Config struct {
+	// Name identifies the policy in the store, in headers and in a [Set]:
+	// 1 to 64 of A-Z a-z 0-9 . _ - and required. Limiters with the same name
+	// and store share their buckets.
+	Name string
+
+	// Limit is how often; required.
+	Limit Limit
+
+	// Key says who is asking; required for Check and Handler, unused by Allow.
+	Key KeyFunc
+
+	// Store keeps the buckets. Nil is a [MemoryStore] of the limiter's own.
+	Store Store
+
+	// Quiet sends no header but Retry-After and names no policy: for login
+	// and recovery, where how many tries remain is nobody's business.
+	Quiet bool
+
+	// Legacy sends older headers as well: "X-RateLimit" or "X-Rate-Limit",
+	// followed by -Limit, -Remaining and -Reset, the latter in seconds from
+	// now. Empty sends none.
+	Legacy string
+
+	// Deny writes a refusal in your own form, after Retry-After and the limit
+	// headers are set. If err is not nil the request could not be judged; it
+	// is for your log, not for the client. Nil writes RFC 9457 problem JSON,
+	// 429 or 503.
+	Deny func(w http.ResponseWriter, r *http.Request, d Decision, err error)
+
+	// Logger hears of requests that could not be judged. Nil is
+	// [slog.Default].
+	Logger *slog.Logger
+}
+
+// A Decision is what a limit says about one request. The zero Decision refuses.
+type Decision struct {
+	Allowed   bool
+	Policy    string // the name of the limit that decided, of several the strictest
+	Limit     Limit
+	Remaining int // whole tokens left now
+
+	// RetryAfter is when the same would be admitted again, to the
+	// nanosecond, if nobody else took of the same bucket; 0 if at once.
+	RetryAfter time.Duration
+
+	// Reset is when the bucket will be full, if left alone.
+	Reset time.Duration
+}
+
+// A Limiter admits or refuses. It is made by [New] or [All], immutable, and
+// safe for concurrent use. The zero Limiter refuses everything.
+type Limiter struct {
+	parts  []*policy
+	store  Store
+	memory *MemoryStore // store, if it is ours: called directly, a decision allocates nothing
+	answer answer
+}
+
+// policy is one limit, compiled.
+type policy struct {
+	name      string
+	limit     Limit
+	interval  time.Duration
+	tolerance time.Duration
+	key       KeyFunc
+	space     digest // of name, in memory
+}
+
+// New makes a limiter. Its error lists every mistake in c.
+func New(c Config) (*Limiter, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	if c.Store == nil {
+		c.Store = NewMemoryStore(0)
+	}
+	p := &policy{
+		name:      c.Name,
+		limit:     c.Limit,
+		interval:  c.Limit.interval(),
+		tolerance: c.Limit.tolerance(),
+		key:       c.Key,
+	}
+	l := &Limiter{parts: []*policy{p}, store: c.Store}
+	if m, ok := c.Store.(*MemoryStore); ok {
+		l.memory, p.space = m, m.space(c.Name)
+	}
+	l.answer = answer{quiet: c.Quiet, legacy: c.Legacy, deny: c.Deny, logger: c.Logger}
+	l.answer.render(l.parts)
+	return l, nil
+}
+
+func (c Config) validate() error {
+	errs := []error{validateName("Config", c.Name), c.Limit.validate()}
+	switch c.Legacy {
+	case "", "X-RateLimit", "X-Rate-Limit":
+	default:
+		errs = append(errs, fmt.Errorf("ratelimit: Config.Legacy is %q, must be X-RateLimit, X-Rate-Limit or empty", c.Legacy))
+	}
+	if m, ok := c.Store.(*MemoryStore); ok && m == nil {
+		errs = append(errs, errors.New("ratelimit: Config.Store is a nil *MemoryStore"))
+	}
+	return errors.Join(errs...)
+}
+
+// validateName keeps names to what needs no escaping in a header (a string of
+// RFC 9651), in JSON and in a store's key.
+func validateName(where, name string) error {
+	if len(name) < 1 || len(name) > 64 {
+		return fmt.Errorf("ratelimit: %s.Name has %d characters, must have 1 to 64", where, len(name))
+	}
+	for _, c := range []byte(name) {
+		if !isAlnum(c) && c != '.' && c != '_' && c != '-' {
+			return fmt.Errorf("ratelimit: %s.Name contains %q, may contain A-Z a-z 0-9 . _ -", where, c)
+		}
+	}
+	return nil
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// Allow spends one token of key, if there is one. On error nothing is known:
+// refuse, as Handler does.
+func (l *Limiter) Allow(ctx context.Context, key string) (Decision, error) {
+	return l.AllowN(ctx, key, 1)
+}
+
+// AllowN spends n tokens of key, or none: what costs more, takes more. An n
+// below 1 or above the burst, which no waiting would admit, is an error.
+// A limiter of several limits takes n of each, under the same key.
+func (l *Limiter) AllowN(ctx context.Context, key string, n int) (Decision, error) {
+	if len(l.parts) == 1 {
+		return l.takeOne(ctx, key, n)
+	}
+	return l.takeAll(ctx, n, func(*policy) (string, error) { return key, nil })
+}
+
+// Check decides about r and charges it, but writes nothing. An error says that
+// r could not be judged: no key, or no store. It is not admitted then.
+func (l *Limiter) Check(r *http.Request) (Decision, error) {
+	if len(l.parts) == 1 {
+		key, err := l.parts[0].keyOf(r)
+		if err != nil {
+			return Decision{}, err
+		}
+		return l.takeOne(r.Context(), key, 1)
+	}
+	return l.takeAll(r.Context(), 1, func(p *policy) (string, error) { return p.keyOf(r) })
+}
+
+// takeOne is the way of a single limit.
+func (l *Limiter) takeOne(ctx context.Context, key string, n int) (Decision, error) {
+	p := l.parts[0]
+	if n < 1 || n > p.limit.Burst {
+		return Decision{}, p.costError(n)
+	}
+	if key == "" {
+		return Decision{}, errNoKey
+	}
+	key = boundKey(key)
+	cost := time.Duration(n) * p.interval
+	if l.memory != nil {
+		debt, ok := l.memory.takeOne(p.space, key, cost, p.interval, p.tolerance)
+		return p.decide(ok, debt, n), nil
+	}
+	cells := []Cell{{Policy: p.name, Key: key, Cost: cost, Interval: p.interval, Tolerance: p.tolerance}}
+	ok, err := l.store.Take(ctx, cells)
+	if err != nil {
+		return Decision{}, fmt.Errorf("ratelimit: store: %w", err)
+	}
+	return p.decide(ok, cells[0].Debt, n), nil
+}
+
+var (
+	errNoKey    = errors.New("ratelimit: key is empty")
+	errZero     = errors.New("ratelimit: Limiter was not made by New")
+	errNoPolicy = errors.New("ratelimit: no such policy in the Set")
+)
+
+func (p *policy) costError(n int) error {
+	return fmt.Errorf("ratelimit: cost is %d, must be 1 to the burst of %s, %d", n, p.name, p.limit.Burst)
+}
+
+// keyOf asks the key function, and never takes silence for an answer.
+func (p *policy) keyOf(r *http.Request) (string, error) {
+	if p.key == nil {
+		return "", fmt.Errorf("ratelimit: %s has no Key for requests", p.name)
+	}
+	key, err := p.key(r)
+	if err != nil {
+		return "", fmt.Errorf("ratelimit: key of %s: %w", p.name, err)
+	}
+	if key == "" {
+		return "", fmt.Errorf("ratelimit: key of %s: %w", p.name, errNoKey)
+	}
+	return key, nil
+}
+
+// maxKey bounds what a stranger can make a store work on.
+const maxKey = 128
+
+// boundKey gives long keys by their digest. A key that begins like such a
+// digest is digested as well, so that nobody can name another's bucket.
+func boundKey(key string) string {
+	if len(key) <= maxKey && (key == "" || key[0] != 0) {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	return "\x00" + string(sum[:])
+}

@@ -1,0 +1,238 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A MemoryStore is a [Store] in the memory of one process. What it knows ends
+// with the process and is not shared: behind several processes each grants the
+// limit anew, and a lockout forgets at a restart.
+//
+// Memory is bounded. A bucket takes 24 bytes in a table that is at least half
+// and at most four fifths full; keys are kept as 128-bit digests under a secret
+// of the store, never in plaintext. At the bound the fullest bucket (the one
+// that would be full soonest, of a sample) makes room for a new one; an
+// exhausted bucket never does, so a flood of other keys frees nobody. Where all
+// are exhausted, new keys share overflow buckets, each under the limit of one
+// key: the flood gets no further, and keys that are known are not affected.
+// Lockouts have an eighth as many logs; there the log with the fewest charges
+// goes, never one that blocks, and where all block new keys are refused with an
+// error.
+//
+// Nothing runs in the background. What has expired is removed piece by piece
+// by the requests themselves, a few thousand buckets at a time, and tables
+// shrink then. Time is monotonic: setting the clock changes nothing.
+type MemoryStore struct {
+	seeds  [4]maphash.Seed // keys: 0 and 1, policies: 2 and 3
+	spill  digest          // marks overflow buckets
+	base   time.Time
+	shards []shard
+	mask   uint64
+	bound  int // buckets in a shard
+
+	_     [64]byte // what follows is written, what precedes is only read
+	due   atomic.Int64
+	swept atomic.Uint64
+}
+
+// digest is all that is kept of a policy and a key.
+type digest struct{ hi, lo uint64 }
+
+// shard is a part of the store under its own lock, small enough to be swept
+// within a request.
+type shard struct {
+	mu    sync.Mutex
+	now   int64 // the latest time seen
+	cells table
+	logs  logTable
+	_     [24]byte
+}
+
+const (
+	shardKeys  = 4096                  // buckets in a shard at the bound
+	sweepEvery = 10 * time.Millisecond // at most one shard
+	overflows  = 16                    // overflow buckets of a policy in a shard
+)
+
+// NewMemoryStore makes a store for about maxKeys keys; 0 means a million, and
+// less than 4096 means that many. Shares of the bound are fixed by digest, so
+// that it may be felt a few per cent below.
+func NewMemoryStore(maxKeys int) *MemoryStore {
+	if maxKeys == 0 {
+		maxKeys = 1 << 20
+	}
+	n := 1 << bits.Len(uint(max(maxKeys, shardKeys)-1)/shardKeys)
+	m := &MemoryStore{
+		base:   time.Now(),
+		shards: make([]shard, n),
+		mask:   uint64(n - 1),
+		bound:  max(maxKeys, shardKeys) / n,
+	}
+	for i := range m.seeds {
+		m.seeds[i] = maphash.MakeSeed()
+	}
+	m.spill = m.space("overflow")
+	return m
+}
+
+// time is nanoseconds since the store was made, never 0.
+func (m *MemoryStore) time() int64 { return int64(time.Since(m.base)) + 1 }
+
+// space is the policy's share of a digest. It has seeds of its own, so that a
+// policy and a key never change places.
+func (m *MemoryStore) space(policy string) digest {
+	return digest{maphash.String(m.seeds[2], policy), maphash.String(m.seeds[3], policy)}
+}
+
+func (m *MemoryStore) digest(space digest, key string) digest {
+	return digest{space.hi ^ maphash.String(m.seeds[0], key), space.lo ^ maphash.String(m.seeds[1], key)}
+}
+
+func (m *MemoryStore) shard(d digest) *shard { return &m.shards[d.lo&m.mask] }
+
+// lock makes time stand in order: a caller that read the clock earlier but
+// came later is judged at the later time, or it would be charged for others.
+func (s *shard) lock(now int64) int64 {
+	s.mu.Lock()
+	if now > s.now {
+		s.now = now
+	}
+	return s.now
+}
+
+// takeOne is Take of one cell that is known to be valid. It allocates nothing
+// but the growth of the table.
+func (m *MemoryStore) takeOne(space digest, key string, cost, interval, tolerance time.Duration) (debt time.Duration, ok bool) {
+	d := m.digest(space, key)
+	now := m.time()
+	if now >= m.due.Load() {
+		m.sweep(now)
+	}
+	s := m.shard(d)
+	now = s.lock(now)
+	if i, found := s.cells.find(d); found {
+		slot := &s.cells.slots[i]
+		debt, ok = spend(slot.debt(now), cost, tolerance)
+		slot.set(now, debt, interval, tolerance)
+		s.mu.Unlock()
+		return debt, ok
+	}
+	debt, ok = tolerance, false
+	if d, room := m.room(s, space, d, now); room {
+		debt, ok = spend(s.cells.debt(d, now), cost, tolerance)
+		s.cells.put(d, now, debt, interval, tolerance)
+	}
+	s.mu.Unlock()
+	return debt, ok
+}
+
+// room gives the digest under which d is to be counted: its own, or that of an
+// overflow bucket if the shard is full of buckets that must stay. It is false
+// if there is no room for that either, which takes more than thirty policies.
+func (m *MemoryStore) room(s *shard, space, d digest, now int64) (digest, bool) {
+	if s.cells.has(d) || s.cells.used < m.bound || s.cells.evict(now) {
+		return d, true
+	}
+	o := digest{
+		hi: space.hi ^ m.spill.hi ^ d.hi%overflows,
+		lo: (space.lo^m.spill.lo)&^m.mask | d.lo&m.mask,
+	}
+	return o, s.cells.has(o) || s.cells.used < m.bound+m.bound/8
+}
+
+// Take is [Store.Take].
+func (m *MemoryStore) Take(_ context.Context, cells []Cell) (bool, error) {
+	if err := validateCells(cells); err != nil {
+		return false, err
+	}
+	var spaces, digests [maxCells]digest
+	for i, c := range cells {
+		spaces[i] = m.space(c.Policy)
+		digests[i] = m.digest(spaces[i], c.Key)
+	}
+	now := m.time()
+	if now >= m.due.Load() {
+		m.sweep(now)
+	}
+	now, unlock := m.lockAll(digests[:len(cells)], now)
+	defer unlock()
+	ok := true
+	for i := range cells {
+		c := &cells[i]
+		var room, granted bool
+		if digests[i], room = m.room(m.shard(digests[i]), spaces[i], digests[i], now); !room {
+			c.Debt, ok = c.Tolerance, false
+			continue
+		}
+		c.Debt = m.shard(digests[i]).cells.debt(digests[i], now)
+		_, granted = spend(c.Debt, c.Cost, c.Tolerance)
+		ok = ok && granted
+	}
+	if !ok {
+		return false, nil
+	}
+	for i := range cells {
+		c := &cells[i]
+		c.Debt += c.Cost
+		m.shard(digests[i]).cells.put(digests[i], now, c.Debt, c.Interval, c.Tolerance)
+	}
+	return true, nil
+}
+
+func validateCells(cells []Cell) error {
+	if len(cells) < 1 || len(cells) > maxCells {
+		return errors.New("ratelimit: Take of no cells or too many")
+	}
+	for _, c := range cells {
+		if c.Cost <= 0 || c.Cost > c.Tolerance || c.Tolerance > maxTolerance || c.Interval <= 0 {
+			return errors.New("ratelimit: Cell out of range")
+		}
+	}
+	return nil
+}
+
+// lockAll locks the shards of all digests, in ascending order and each once.
+func (m *MemoryStore) lockAll(digests []digest, now int64) (latest int64, unlock func()) {
+	var in [maxCells]uint64
+	n := 0
+	for _, d := range digests {
+		i := n
+		for i > 0 && in[i-1] > d.lo&m.mask {
+			i--
+		}
+		if i > 0 && in[i-1] == d.lo&m.mask {
+			continue
+		}
+		copy(in[i+1:n+1], in[i:n])
+		in[i] = d.lo & m.mask
+		n++
+	}
+	for _, i := range in[:n] {
+		now = max(now, m.shards[i].lock(now))
+	}
+	return now, func() {
+		for _, i := range in[:n] {
+			m.shards[i].mu.Unlock()
+		}
+	}
+}
+
+// sweep removes what has expired from one shard, the next one in turn. One
+// caller does it, the others go on.
+func (m *MemoryStore) sweep(now int64) {
+	due := m.due.Load()
+	if now < due || !m.due.CompareAndSwap(due, now+int64(sweepEvery)) {
+		return
+	}
+	s := &m.shards[m.swept.Add(1)&m.mask]
+	now = s.lock(now)
+	defer s.mu.Unlock()
+	s.cells.sweep(now)
+	s.logs.sweep(now)
+}

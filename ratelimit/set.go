@@ -1,0 +1,116 @@
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// A Set holds limits by name, so that routes say which they are under and
+// configuration says what that means. It can be replaced while serving:
+// requests see the old limits or the new, never a mixture. Safe for concurrent
+// use. The zero Set knows no name, and so refuses.
+type Set struct {
+	mu      sync.Mutex // one Replace at a time
+	own     *MemoryStore
+	current atomic.Pointer[map[string]*Limiter]
+}
+
+// NewSet makes a set. Its error lists every mistake in all of them, and names
+// given twice. Limits without a Store share one of the set's own.
+func NewSet(configs ...Config) (*Set, error) {
+	s := new(Set)
+	if err := s.Replace(configs...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Replace puts these limits in the place of all that the set held, or reports
+// every mistake and changes nothing. Buckets are kept: a limit of the same
+// name goes on with what was spent.
+func (s *Set) Replace(configs ...Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.own == nil {
+		s.own = NewMemoryStore(0)
+	}
+	limiters := make(map[string]*Limiter, len(configs))
+	var errs []error
+	for _, c := range configs {
+		if c.Store == nil {
+			c.Store = s.own
+		}
+		l, err := New(c)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("ratelimit: policy %q: %w", c.Name, err))
+		}
+		if _, ok := limiters[c.Name]; ok {
+			errs = append(errs, fmt.Errorf("ratelimit: policy %q is given twice", c.Name))
+		}
+		limiters[c.Name] = l
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	s.current.Store(&limiters)
+	return nil
+}
+
+// Limiter gives the limit that has the name now, or, of several names, [All]
+// of them. An unknown name is an error.
+func (s *Set) Limiter(names ...string) (*Limiter, error) {
+	return pick(s.current.Load(), names)
+}
+
+func pick(from *map[string]*Limiter, names []string) (*Limiter, error) {
+	if from == nil {
+		return nil, errNoPolicy
+	}
+	limiters := make([]*Limiter, len(names))
+	for i, name := range names {
+		l, ok := (*from)[name]
+		if !ok {
+			return nil, fmt.Errorf("%w: %q", errNoPolicy, name)
+		}
+		limiters[i] = l
+	}
+	if len(limiters) == 1 {
+		return limiters[0], nil
+	}
+	return All(limiters...)
+}
+
+// Handler puts a route under the limits of these names, whatever they mean at
+// the time of a request:
+//
+//	mux.Handle("POST /login", set.Handler("DefaultRateLimitAuth")(login))
+//
+// A name that the set does not have then, refuses every request with 503.
+func (s *Set) Handler(names ...string) func(http.Handler) http.Handler {
+	names = append([]string(nil), names...)
+	type picked struct {
+		from    *map[string]*Limiter
+		limiter *Limiter
+		err     error
+	}
+	var last atomic.Pointer[picked]
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			from := s.current.Load()
+			p := last.Load()
+			if p == nil || p.from != from {
+				p = &picked{from: from}
+				p.limiter, p.err = pick(from, names)
+				last.Store(p)
+			}
+			if p.err != nil {
+				new(answer).fail(w, r, p.err)
+				return
+			}
+			p.limiter.serve(w, r, next)
+		})
+	}
+}

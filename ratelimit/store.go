@@ -1,0 +1,78 @@
+package ratelimit
+
+import (
+	"context"
+	"time"
+)
+
+// A Store keeps the state of limits and lockouts and knows no policy: what it
+// needs to decide comes with each call. [MemoryStore] is one for a single
+// process; package ratelimittest proves others.
+//
+// Laws of every method:
+//
+//   - It is one atomic step, for all callers on all machines that share the
+//     store.
+//   - Time is the store's own clock, read once inside that step, and never
+//     runs backwards. No time is passed in, none is returned; durations are.
+//   - Policy and key together name the state. No pair may collide with
+//     another, whatever bytes the two contain, and cells never collide with
+//     logs. A key has at most 128 bytes and is not kept in plaintext longer
+//     than needed.
+//   - State that says nothing any more (a bucket that is full, a log whose
+//     charges have expired) disappears by itself.
+//   - On error the caller must assume that the step may have been taken. A
+//     store never answers what it does not know; refusing is the caller's part.
+//
+// A Store is safe for concurrent use.
+type Store interface {
+	// Take spends the cost of every cell, or of none: it reports whether all
+	// of them grant it, and only then charges each. It sets Debt in each cell
+	// to the debt that now stands, charged or not; after an error Debt means
+	// nothing. There are one to 8 cells, no two of the same policy and key.
+	Take(ctx context.Context, cells []Cell) (bool, error)
+
+	// Log applies one entry to the log of a lockout, as the [Op] says. It
+	// returns how many charges the log has afterwards, and how long the key
+	// is still blocked, 0 if it is not. For [OpCharge] a positive wait says
+	// that the key was blocked before and the charge was not made; the charge
+	// that fills the log was made, and its wait is 0.
+	//
+	// A charge stands until it is older than Window. A log of Tries charges
+	// (or more, had Tries been higher before) is full: it blocks until Block
+	// after its last charge and loses no charge meanwhile; exactly then all
+	// are forgotten.
+	Log(ctx context.Context, entry Entry) (charges int, wait time.Duration, err error)
+}
+
+// A Cell is one bucket and what is to be taken out of it. A cell without state
+// has debt 0. The debt melts by a nanosecond a nanosecond; Cost is granted if
+// debt + Cost <= Tolerance. 0 < Cost <= Tolerance <= 2^52 ns.
+type Cell struct {
+	Policy, Key string
+	Cost        time.Duration // what this request adds to the debt
+	Interval    time.Duration // the debt of one token; at bounds, a bucket with less than that left counts as exhausted
+	Tolerance   time.Duration // the most debt that is granted
+
+	Debt time.Duration // set by [Store.Take]
+}
+
+// An Entry is one step in the log of a lockout.
+type Entry struct {
+	Policy, Key string
+	Op          Op
+	Receipt     uint64 // names a charge; unique, chosen by the caller
+	Tries       int    // 1 to 100
+	Window      time.Duration
+	Block       time.Duration // both whole microseconds, at most 366 days
+}
+
+// An Op is what an [Entry] does.
+type Op int
+
+const (
+	OpCharge Op = iota + 1 // adds a charge under Receipt; once only, however often the same is sent
+	OpRefund               // takes back the charge of Receipt, if it still stands; no other
+	OpClear                // forgets all charges, and so ends a block
+	OpPeek                 // changes nothing
+)

@@ -28,7 +28,7 @@ func split(token string, most int) (head, payload, signature string, err error) 
 		return "", "", "", fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
 	}
 	first, last := strings.IndexByte(token, '.'), strings.LastIndexByte(token, '.')
-	if first < 0 || strings.IndexByte(token[first+1:], '.') != last-first-1 {
+	if first == last || strings.IndexByte(token[first+1:], '.') != last-first-1 {
 		return "", "", "", errSegments
 	}
 	head, payload, signature = token[:first], token[first+1:last], token[last+1:]

@@ -44,10 +44,10 @@ func split(token string, most int) (head, payload, signature string, err error) 
 func decodeSegment(segment string) ([]byte, error) {
 	b := make([]byte, strictBase64.DecodedLen(len(segment)))
 	n, err := strictBase64.Decode(b, []byte(segment))
-	if err != nil || n != len(b) {
+	if err != nil || strictBase64.EncodedLen(n) != len(segment) {
 		return nil, errBase64
 	}
-	return b, nil
+	return b[:n], nil
 }
 
 var strictBase64 = base64.RawURLEncoding.Strict()

@@ -64,6 +64,9 @@ type pemReader struct {
 	line int
 }
 
+// fewestDashes is how many dashes an END needs.
+const fewestDashes = 4
+
 var (
 	pemBegin = []byte("-----BEGIN ")
 	pemEnd   = []byte("-----END ")
@@ -89,7 +92,7 @@ func (r *pemReader) next() (*pemBlock, error) {
 	r.skip(begin)
 	block := &pemBlock{line: r.line}
 	r.skip(len(pemBegin))
-	label, ok := r.label()
+	label, ok := r.label(len(pemDash))
 	if !ok {
 		return nil, errors.New("BEGIN line without a label and five dashes")
 	}
@@ -109,17 +112,21 @@ func (r *pemReader) next() (*pemBlock, error) {
 		return nil, fmt.Errorf("block %s is not base64", quoted(label))
 	}
 	r.skip(end + len(pemEnd))
-	if closing, ok := r.label(); !ok || closing != label {
+	if closing, ok := r.label(fewestDashes); !ok || closing != label {
 		return nil, fmt.Errorf("BEGIN %s is closed by another END", quoted(label))
 	}
-	r.skip(r.closingDashes())
+	dashes := r.closingDashes()
+	if dashes < fewestDashes {
+		return nil, fmt.Errorf("END %s and the next BEGIN share dashes", quoted(label))
+	}
+	r.skip(dashes)
 	return block, nil
 }
 
-// label reads up to the next dash and moves there; at least four must follow.
-func (r *pemReader) label() (string, bool) {
+// label reads up to the next dash and moves there, if so many dashes follow.
+func (r *pemReader) label(dashes int) (string, bool) {
 	dash := bytes.IndexByte(r.rest, '-')
-	if dash <= 0 || bytes.ContainsAny(r.rest[:dash], "\r\n") || !bytes.HasPrefix(r.rest[dash:], pemDash[:4]) {
+	if dash <= 0 || bytes.ContainsAny(r.rest[:dash], "\r\n") || !bytes.HasPrefix(r.rest[dash:], pemDash[:dashes]) {
 		return "", false
 	}
 	label := string(r.rest[:dash])
@@ -131,7 +138,7 @@ func (r *pemReader) label() (string, bool) {
 // block's BEGIN, if that is glued to it.
 func (r *pemReader) closingDashes() int {
 	n := len(r.rest) - len(bytes.TrimLeft(r.rest, "-"))
-	if bytes.HasPrefix(r.rest[n:], []byte("BEGIN ")) && n > len(pemDash) {
+	if bytes.HasPrefix(r.rest[n:], []byte("BEGIN ")) {
 		return n - len(pemDash)
 	}
 	return min(n, len(pemDash))

@@ -375,19 +375,22 @@ func (p *policy) checkSignature(ctx context.Context, u *unverified) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errKeySetAnswer, err)
 	}
-	last := p.last.Load()
-	if slices.Contains(keys, last) && last.fits(h) && last.verifies(u.signed, u.sig) {
-		return nil
-	}
 	tried := 0
+	last := p.last.Load()
+	if last.fits(h) && slices.Contains(keys, last) {
+		if last.verifies(u.signed, u.sig) {
+			return nil
+		}
+		tried++
+	}
 	for _, k := range keys {
-		if !k.fits(h) {
+		if k == last || !k.fits(h) {
 			continue
 		}
 		if tried++; tried > maxTries {
 			break
 		}
-		if k != last && k.verifies(u.signed, u.sig) {
+		if k.verifies(u.signed, u.sig) {
 			p.last.Store(k)
 			return nil
 		}

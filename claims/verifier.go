@@ -372,6 +372,10 @@ func (p *policy) party(raw []byte) (Party, error) {
 func (p *policy) checkSignature(ctx context.Context, u *unverified) error {
 	h := u.header.Header
 	keys, err := p.Keys.Keys(ctx, h)
+	if errors.Is(err, ErrInvalid) {
+		// Whatever went wrong there, it says nothing about this token.
+		return fmt.Errorf("%w: %v", errKeySetAnswer, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errKeySetAnswer, err)
 	}

@@ -258,6 +258,8 @@ func (p *policy) checkType(h *header) error {
 func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
 	d, ok := &p.Dialect, true
 	switch name := string(m.name); name {
+	case "":
+		// Nobody's: it must not match what the dialect leaves unset.
 	case "iss":
 		if c.Issuer, ok = stringValue(m.value); ok && c.Issuer != p.Issuer || c.Issuer == "" {
 			err = errIssuer

@@ -42,9 +42,10 @@ func NewEncoder[T any](d Dialect) (*Encoder[T], error) {
 //
 // c.Use decides which kind of token it is. A refresh token carries neither
 // party, scope nor App: the session that it names knows them. Members for which
-// c has nothing are not written. What a verifier would refuse in form (a blank subject, a missing
-// expiry, invalid UTF-8, a member of App that the dialect reads itself) is
-// refused here, with an error that names it.
+// c has nothing are not written. What a verifier would refuse in form (a blank
+// subject, a missing expiry, invalid UTF-8, a member of App that the dialect
+// reads itself) or read otherwise (a scope with a space) is refused here, with
+// an error that names it.
 func (e *Encoder[T]) Encode(h Header, c *Claims[T]) (string, error) {
 	if e == nil || e.members == nil {
 		return "", fmt.Errorf("%w: the encoder was not made by NewEncoder", errUnencodable)
@@ -162,6 +163,11 @@ func (e *Encoder[T]) registered(w *objectWriter, name string, c *Claims[T]) {
 	case "sid":
 		w.optional(name, c.Session)
 	case "scope":
+		for _, s := range c.Scope {
+			if s == "" || strings.Contains(s, " ") {
+				w.fail("scope %s is empty or has a space", quoted(s))
+			}
+		}
 		w.optional(name, strings.Join(c.Scope, " "))
 	case d.PartyMember:
 		e.party(w, c.Party)

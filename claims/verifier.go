@@ -281,7 +281,7 @@ func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
 	case "scope":
 		var scope string
 		if scope, ok = stringValue(m.value); ok {
-			c.Scope = strings.Fields(scope)
+			c.Scope = scopeTokens(scope)
 		}
 	case d.PartyMember:
 		c.Party, err = p.party(m.value)
@@ -299,6 +299,12 @@ func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
 		return fmt.Errorf("%w %s", errMemberType, quoted(string(m.name)))
 	}
 	return nil
+}
+
+// scopeTokens splits at spaces only, RFC 6749 §3.3: a tab or another blank is
+// part of a name, and nobody's boundary.
+func scopeTokens(scope string) []string {
+	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' })
 }
 
 func (p *policy) subject(raw []byte) (string, error) {

@@ -1,0 +1,81 @@
+package middleware
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// token takes the token out of the Authorization header or, if there is none
+// and the Config names one, a cookie. Nothing else of the request is read: no
+// query, no form (RFC 6750 §2.2 and §2.3, both discouraged by RFC 9700 §4.3.2),
+// no other header.
+func (g *Guard[T]) token(r *http.Request) (string, error) {
+	fields := r.Header["Authorization"]
+	switch {
+	case len(fields) == 1:
+		return bearer(fields[0])
+	case len(fields) > 1:
+		// Authorization is no list (RFC 9110 §11.6.2). Which of several counts
+		// would depend on who reads: a proxy may take another than we.
+		return "", fmt.Errorf("%w: %d Authorization headers", ErrMalformed, len(fields))
+	case g.config.Cookie != "":
+		return cookie(r.CookiesNamed(g.config.Cookie))
+	}
+	return "", ErrMissing
+}
+
+// bearer reads the credentials of RFC 6750 §2.1: "Bearer" 1*SP b64token, the
+// scheme in any case (RFC 9110 §11.1). What does not begin with "Bearer" and a
+// space is of another scheme.
+func bearer(field string) (string, error) {
+	scheme, rest, _ := strings.Cut(field, " ")
+	// Of six bytes that fold to "bearer" all are ASCII.
+	if len(scheme) != len("Bearer") || !strings.EqualFold(scheme, "Bearer") {
+		return "", fmt.Errorf("%w: another scheme", ErrMissing)
+	}
+	return wellFormed(strings.TrimLeft(rest, " "))
+}
+
+func cookie(found []*http.Cookie) (string, error) {
+	switch {
+	case len(found) == 0:
+		return "", ErrMissing
+	case len(found) > 1:
+		return "", fmt.Errorf("%w: %d cookies of the token's name", ErrMalformed, len(found))
+	case found[0].Quoted:
+		return "", fmt.Errorf("%w: in quotes", claims.ErrInvalid)
+	}
+	return wellFormed(found[0].Value)
+}
+
+// wellFormed returns token if it is a b64token. That there is none, or more
+// than one word, is the request's mistake (400). Other bytes are the token's
+// (401): nothing is trimmed, unquoted or percent-decoded to make it fit.
+func wellFormed(token string) (string, error) {
+	switch {
+	case token == "":
+		return "", fmt.Errorf("%w: the token is empty", ErrMalformed)
+	case strings.ContainsAny(token, " \t"):
+		return "", fmt.Errorf("%w: something follows the token", ErrMalformed)
+	case !isB64token(token):
+		return "", fmt.Errorf("%w: a byte that is not of a b64token", claims.ErrInvalid)
+	}
+	return token, nil
+}
+
+// isB64token reports whether s is
+// 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" (RFC 6750 §2.1).
+func isB64token(s string) bool {
+	s = strings.TrimRight(s, "=")
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && strings.IndexByte("-._~+/", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}

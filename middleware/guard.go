@@ -1,0 +1,199 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"runtime/debug"
+	"slices"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// Guard decides who may come in, and is the only one that answers those who
+// may not. It never changes, narrowing returns copies, and it is safe for
+// concurrent use.
+//
+// A Guard that can't do its work admits nobody: the zero Guard, a nil *Guard,
+// and one that [New] or a narrowing found a mistake in answer every request
+// with 503.
+type Guard[T any] struct {
+	verifier verifier[T]
+	config   Config
+	mistake  error // why this guard admits nobody
+	checks   []check[T]
+	scope    []string // what Scope asked for, for the challenge
+}
+
+// verifier is what a Guard needs of a claims.Verifier.
+type verifier[T any] interface {
+	Verify(ctx context.Context, token string) (*claims.Claims[T], error)
+}
+
+// check is a narrowing: nil lets the caller pass.
+type check[T any] func(*http.Request, *claims.Claims[T]) error
+
+var errZero = errors.New("middleware: the guard was not made by New")
+
+// New returns a Guard that admits the callers whose access tokens v verifies.
+// v is a [claims.Verifier] or a wrapper of one that is safe for concurrent use
+// and returns the same classes of errors.
+//
+// If v is nil or c has mistakes, New logs all of them at Error and returns a
+// guard that answers 503.
+func New[T any](v interface {
+	Verify(context.Context, string) (*claims.Claims[T], error)
+}, c Config) *Guard[T] {
+	mistake := c.mistakes()
+	if isNil(v) {
+		mistake = errors.Join(errors.New("middleware: New: the verifier is nil"), mistake)
+	}
+	g := &Guard[T]{verifier: v, config: c}
+	if mistake != nil {
+		return g.spoiled(mistake)
+	}
+	return g
+}
+
+// isNil also finds a nil pointer in v: the usual remains of an error that was
+// not looked at.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch value := reflect.ValueOf(v); value.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Slice, reflect.Chan:
+		return value.IsNil()
+	}
+	return false
+}
+
+// Handler returns a handler that runs next, once, for requests with a good
+// access token that passes every narrowing, and refuses all others, whatever
+// their method. next finds the caller with [claims.FromContext] and gets the
+// ResponseWriter as it is.
+//
+// The token is checked when the request begins: a response that streams beyond
+// its expiry is not cut off.
+func (g *Guard[T]) Handler(next http.Handler) http.Handler {
+	return g.mount(next, false)
+}
+
+// Optional is [Guard.Handler], but that requests without credentials, and
+// those with credentials of another scheme than Bearer, also reach next: as
+// anonymous, for which claims.FromContext returns false. A token that is not
+// good is refused as by Handler.
+//
+// An anonymous caller passes no narrowing: on a guard that Only, Scope or
+// Require returned, Optional is Handler.
+func (g *Guard[T]) Optional(next http.Handler) http.Handler {
+	return g.mount(next, true)
+}
+
+// Check decides about r and writes no answer: it is for frameworks and
+// protocols that Handler does not fit. The error is nil only with claims; it
+// matches one of the errors of this package or [claims.ErrInvalid], and
+// [Status] knows its status. Refusals are logged as by Handler.
+func (g *Guard[T]) Check(r *http.Request) (*claims.Claims[T], error) {
+	c, no := g.decide(r)
+	if no != nil {
+		g.log(r, no)
+		return nil, no
+	}
+	return c, nil
+}
+
+func (g *Guard[T]) mount(next http.Handler, optional bool) http.Handler {
+	if g == nil {
+		g = new(Guard[T])
+	}
+	if next == nil {
+		g = g.spoiled(errors.New("middleware: Handler: next is nil"))
+	}
+	optional = optional && len(g.checks) == 0
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, no := g.decide(r)
+		switch {
+		case no == nil:
+			next.ServeHTTP(w, r.WithContext(claims.NewContext(r.Context(), c)))
+		case optional && no.class == ErrMissing:
+			next.ServeHTTP(w, anonymous[T](r))
+		default:
+			g.log(r, no)
+			g.refuse(w, r, no)
+		}
+	})
+}
+
+// anonymous hides whom an outer guard let in: the handler sees what the guard
+// next to it decided.
+func anonymous[T any](r *http.Request) *http.Request {
+	if _, known := claims.FromContext[T](r.Context()); !known {
+		return r
+	}
+	return r.WithContext(claims.NewContext[T](r.Context(), nil))
+}
+
+// decide is the whole decision: token first, then the narrowings in the order
+// in which they were added. Exactly one of its results is nil.
+func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
+	if g == nil || g.verifier == nil {
+		return nil, &refusal{class: ErrUnavailable, cause: errZero, known: true}
+	}
+	if g.mistake != nil {
+		return nil, &refusal{class: ErrUnavailable, cause: g.mistake, known: true}
+	}
+	token, err := g.token(r)
+	if err != nil {
+		return nil, judge(err, ErrMalformed, claims.ErrInvalid, ErrMissing)
+	}
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler {
+			panic(p)
+		} else if p != nil {
+			c, no = nil, &refusal{class: errPanic, cause: fmt.Errorf("%v", p), stack: debug.Stack()}
+		}
+	}()
+	c, err = g.verifier.Verify(r.Context(), token)
+	switch {
+	case err != nil:
+		return nil, judge(err, claims.ErrInvalid, ErrUnavailable)
+	case c == nil:
+		return nil, judge(errNoClaims, ErrUnavailable)
+	case c.Use == claims.Refresh:
+		return nil, judge(errRefresh, claims.ErrInvalid)
+	}
+	for _, passes := range g.checks {
+		if err := passes(r, c); err != nil {
+			return nil, judge(err, claims.ErrInvalid, ErrForbidden)
+		}
+	}
+	return c, nil
+}
+
+var (
+	errNoClaims = errors.New("middleware: Verify returned neither claims nor an error")
+	// errRefresh holds whatever the verifier is configured for: a refresh token
+	// is for the issuer only (RFC 6749 §1.5).
+	errRefresh = fmt.Errorf("%w: a refresh token opens no guard", claims.ErrInvalid)
+)
+
+// spoiled returns a copy of g that admits nobody, and logs why.
+func (g *Guard[T]) spoiled(mistake error) *Guard[T] {
+	narrowed := g.copied()
+	narrowed.mistake = errors.Join(narrowed.mistake, mistake)
+	narrowed.config.logger().Error("middleware: this guard admits nobody", "reason", printable(mistake.Error()))
+	return narrowed
+}
+
+// copied returns a copy that shares nothing that either could change.
+func (g *Guard[T]) copied() *Guard[T] {
+	if g == nil {
+		return new(Guard[T])
+	}
+	c := *g
+	c.checks, c.scope = slices.Clone(g.checks), slices.Clone(g.scope)
+	return &c
+}

@@ -1,0 +1,134 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// ErrMissing says that the request carries no bearer token. The answer is 401,
+// and as the caller may not know that he needs one, the challenge names no
+// error (RFC 6750 §3.1).
+var ErrMissing = errors.New("middleware: no bearer token")
+
+// ErrMalformed says that the request leaves open what its token is: none after
+// the scheme, something behind it, or several. The answer is 400
+// invalid_request.
+var ErrMalformed = errors.New("middleware: malformed request")
+
+// ErrForbidden says that the token is good and its caller not admitted here.
+// The answer is 403 insufficient_scope.
+var ErrForbidden = errors.New("middleware: not admitted")
+
+// ErrUnavailable says that it could not be found out whether the caller may
+// come in; it proves nothing about the token. The answer is 503. Functions
+// given to [Guard.Require] and wrappers of verifiers may return it.
+var ErrUnavailable = errors.New("middleware: could not be checked")
+
+// errPanic says that a verifier or a check panicked. The answer is 500.
+var errPanic = errors.New("middleware: panic")
+
+// refusal is a decision against the caller. Its class alone determines the
+// answer, so that a cause can't choose one.
+type refusal struct {
+	class error  // a key of answers
+	cause error  // for the log
+	stack []byte // of a panic
+	known bool   // logged before: the guard as a whole is unusable
+}
+
+// judge gives err the first of classes that it matches, or else the last. An
+// error that is about us as well as about the token proves nothing about the
+// token.
+func judge(err error, classes ...error) *refusal {
+	if unavailable(err) {
+		return &refusal{class: ErrUnavailable, cause: err}
+	}
+	for _, class := range classes {
+		if errors.Is(err, class) {
+			return &refusal{class: class, cause: err}
+		}
+	}
+	return &refusal{class: classes[len(classes)-1], cause: err}
+}
+
+func unavailable(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (no *refusal) Error() string {
+	if errors.Is(no.cause, no.class) {
+		return no.cause.Error()
+	}
+	return no.class.Error() + ": " + no.cause.Error()
+}
+
+// Is makes a refusal match its class, Unwrap what caused it.
+func (no *refusal) Is(target error) bool { return target == no.class }
+
+func (no *refusal) Unwrap() error { return no.cause }
+
+// Status returns the status of the answer to an error of [Guard.Check] or of
+// Config.Deny: 401 for [ErrMissing] and [claims.ErrInvalid], 400 for
+// [ErrMalformed], 403 for [ErrForbidden], 500 after a panic, and 503 for
+// [ErrUnavailable] and every other error. As no answer belongs to nil, that
+// is 500.
+func Status(err error) int {
+	var no *refusal
+	switch {
+	case err == nil:
+		return http.StatusInternalServerError
+	case errors.As(err, &no):
+		return answers[no.class].status
+	case unavailable(err):
+		return http.StatusServiceUnavailable
+	}
+	for _, class := range []error{claims.ErrInvalid, ErrMissing, ErrMalformed, ErrForbidden} {
+		if errors.Is(err, class) {
+			return answers[class].status
+		}
+	}
+	return http.StatusServiceUnavailable
+}
+
+// log writes down why a request was refused: what we are to blame for at
+// Error, what callers do at Debug, so that strangers can't fill the log. A
+// caller who went away is his own doing.
+func (g *Guard[T]) log(r *http.Request, no *refusal) {
+	var c Config
+	if g != nil {
+		c = g.config
+	}
+	status, level := answers[no.class].status, slog.LevelDebug
+	if status >= 500 && !no.known && !errors.Is(r.Context().Err(), context.Canceled) {
+		level = slog.LevelError
+	}
+	if !c.logger().Enabled(r.Context(), level) {
+		return
+	}
+	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", printable(no.Error()))}
+	if r.Pattern != "" {
+		attrs = append(attrs, slog.String("pattern", r.Pattern))
+	}
+	if no.stack != nil {
+		attrs = append(attrs, slog.String("stack", string(no.stack)))
+	}
+	c.logger().LogAttrs(r.Context(), level, "middleware: refused", attrs...)
+}
+
+// maxReason bounds in bytes what one reason adds to the log.
+const maxReason = 512
+
+// printable returns s bounded and with everything but printable ASCII escaped:
+// it may hold what a stranger wrote, and not every log handler escapes.
+func printable(s string) string {
+	if len(s) > maxReason {
+		s = s[:maxReason] + "..."
+	}
+	s = strconv.QuoteToASCII(s)
+	return s[1 : len(s)-1]
+}

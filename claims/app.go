@@ -107,6 +107,7 @@ func isNull(raw []byte) bool { return raw[0] == 'n' }
 // recursive types end.
 type compiler struct {
 	structs map[reflect.Type]*structReader
+	depth   int // ends types such as type list []list
 }
 
 func (c *compiler) structOf(t reflect.Type) (*structReader, error) {
@@ -128,8 +129,10 @@ func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) erro
 		index := append(append([]int(nil), prefix...), i)
 		embedded := f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct && !isUnmarshaler(f.Type)
 		switch {
-		case name == "-" && options == "":
+		case f.Tag.Get("json") == "-":
 			continue
+		case f.Anonymous && !tagged && f.Type.Kind() == reflect.Pointer:
+			return fmt.Errorf("%v.%s: an embedded pointer is not supported", t, f.Name)
 		case embedded:
 			if err := c.addFields(s, f.Type, index); err != nil {
 				return err
@@ -168,7 +171,12 @@ func isUnmarshaler(t reflect.Type) bool {
 // reader returns how values of t are decoded. Types that decode themselves, any
 // and []byte go to encoding/json: none of them matches names without case.
 func (c *compiler) reader(t reflect.Type) (valueReader, error) {
-	if isUnmarshaler(t) || t == reflect.TypeFor[any]() || t == reflect.TypeFor[[]byte]() {
+	if c.depth++; c.depth > maxDepth {
+		return nil, fmt.Errorf("type %v nests too deeply", t)
+	}
+	defer func() { c.depth-- }()
+	isBytes := t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
+	if isUnmarshaler(t) || t == reflect.TypeFor[any]() || isBytes {
 		return func(raw []byte, v reflect.Value) error { return json.Unmarshal(raw, v.Addr().Interface()) }, nil
 	}
 	switch t.Kind() {

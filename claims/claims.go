@@ -10,8 +10,8 @@ import (
 // same JSON object as the registered claims, or a map[string]any that receives
 // every member that has no field here. struct{} is right when there is none.
 //
-// A *Claims that came from a [Verifier] may be shared between goroutines and
-// must not be changed.
+// A *Claims that came from a [Verifier] may be shared with other requests and
+// must not be changed; [FromContext] gives handlers a copy.
 type Claims[T any] struct {
 	Issuer    string    // iss, RFC 7519 §4.1.1
 	Subject   string    // sub, §4.1.2; with Dialect.ObjectSubject its compact JSON text
@@ -54,11 +54,11 @@ func NewContext[T any](ctx context.Context, c *Claims[T]) context.Context {
 }
 
 // FromContext returns the claims of the caller whom a guard of the same T let
-// in. Without such a guard, or with an anonymous caller, it returns an empty
-// Claims and false, so that reading a field of the result never panics.
-func FromContext[T any](ctx context.Context) (*Claims[T], bool) {
+// in: a copy, since requests may share the original. Without such a guard, or
+// with an anonymous caller, it returns empty Claims and false.
+func FromContext[T any](ctx context.Context) (Claims[T], bool) {
 	if c, ok := ctx.Value(contextKey[T]{}).(*Claims[T]); ok && c != nil {
-		return c, true
+		return *c, true
 	}
-	return new(Claims[T]), false
+	return Claims[T]{}, false
 }

@@ -8,7 +8,8 @@ import (
 
 // Join returns a Verifier for the tokens of several issuers. A token is parsed
 // once; its iss chooses the one verifier that then checks everything else,
-// with its own keys, audiences and dialect. A key of one issuer never vouches
+// with its own keys, audiences and dialect. It remembers tokens as the one of
+// the verifiers that remembers most. A key of one issuer never vouches
 // for another (RFC 8725 §3.8).
 //
 // It is an error to join no verifiers, two of one issuer, or one whose dialect
@@ -16,6 +17,7 @@ import (
 func Join[T any](verifiers ...*Verifier[T]) (*Verifier[T], error) {
 	var mistakes []error
 	joined := &Verifier[T]{policies: make(map[string]*policy)}
+	remember := -1
 	for i, v := range verifiers {
 		if v == nil || v.policies == nil {
 			mistakes = append(mistakes, fmt.Errorf("%w: verifier %d was not made by NewVerifier", errVerifier, i))
@@ -30,6 +32,9 @@ func Join[T any](verifiers ...*Verifier[T]) (*Verifier[T], error) {
 			}
 		}
 		maps.Copy(joined.policies, v.policies)
+		for _, p := range v.policies {
+			remember = max(remember, p.Remember)
+		}
 		joined.maxBytes = max(joined.maxBytes, v.maxBytes)
 	}
 	if len(verifiers) == 0 {
@@ -37,6 +42,9 @@ func Join[T any](verifiers ...*Verifier[T]) (*Verifier[T], error) {
 	}
 	if mistakes != nil {
 		return nil, errors.Join(mistakes...)
+	}
+	if remember > 0 {
+		joined.tokens = newMemory[T](remember)
 	}
 	return joined, nil
 }

@@ -3,6 +3,7 @@ package claims
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,14 @@ type Config struct {
 	Leeway time.Duration
 	// MaxBytes is how long a token may be; 16 KiB if 0.
 	MaxBytes int
+	// Remember is how many verified tokens are remembered, so that one that
+	// comes again costs a hundredth of a signature check: 16,384 if 0, none if
+	// negative; rounded up to a power of two. Answers are the same either way: at
+	// every request the key must still be offered and the dates must hold. It is
+	// on by default because of that, because only tokens that passed are kept
+	// (their claims, under a SHA-256, never their text), and because its memory is
+	// bounded: about 1.5 KB each, and 2 KiB of tokens each taken together.
+	Remember int
 }
 
 // Verifier checks tokens. It is safe for concurrent use. Its zero value can't
@@ -52,6 +61,7 @@ type Verifier[T any] struct {
 	policies map[string]*policy // by issuer
 	only     *policy            // the one policy, if there is only one
 	headers  headerMemory
+	tokens   *memory[T] // nil: none are remembered
 }
 
 // policy is a Config that was found good: what one issuer's tokens must be.
@@ -105,6 +115,12 @@ func NewVerifier[T any](c Config) (*Verifier[T], error) {
 	if c.MaxBytes < 0 {
 		mistake("MaxBytes is negative")
 	}
+	if c.Remember == 0 {
+		c.Remember = defaultRemember
+	}
+	if c.Remember > maxRemember {
+		mistake("Remember is %d, more than %d", c.Remember, maxRemember)
+	}
 	app, err := newAppReader(reflect.TypeFor[T](), dialect.names())
 	if err != nil {
 		mistakes = append(mistakes, err)
@@ -113,7 +129,11 @@ func NewVerifier[T any](c Config) (*Verifier[T], error) {
 		return nil, errors.Join(mistakes...)
 	}
 	p := &policy{Config: c, app: app}
-	return &Verifier[T]{maxBytes: c.MaxBytes, only: p, policies: map[string]*policy{c.Issuer: p}}, nil
+	v := &Verifier[T]{maxBytes: c.MaxBytes, only: p, policies: map[string]*policy{c.Issuer: p}}
+	if c.Remember > 0 {
+		v.tokens = newMemory[T](c.Remember)
+	}
+	return v, nil
 }
 
 // Verify checks token and returns what it says. The error is one of three
@@ -130,29 +150,53 @@ func (v *Verifier[T]) Verify(ctx context.Context, token string) (*Claims[T], err
 	return v.verify(ctx, token, time.Now())
 }
 
+// verify answers from memory if it can.
 func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (*Claims[T], error) {
+	if v.tokens == nil || len(token) > v.maxBytes {
+		c, _, err := v.check(ctx, token, now)
+		return c, err
+	}
+	d := digest(sha256.Sum256([]byte(token)))
+	if r := v.tokens.recall(&d); r != nil {
+		if c, known, err := r.again(ctx, now); known {
+			return c, err
+		}
+	}
+	c, r, err := v.check(ctx, token, now)
+	if err != nil {
+		return nil, err
+	}
+	r.digest, r.claims, r.bytes = d, c, int64(len(token))
+	v.tokens.remember(r, now)
+	return c, nil
+}
+
+// check reads a token and checks everything. What it returns besides the claims
+// says who vouches for them.
+func (v *Verifier[T]) check(ctx context.Context, token string, now time.Time) (*Claims[T], *remembered[T], error) {
 	var few [24]member
 	u, err := v.read(token, few[:0])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p, err := v.policyOf(u.members)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(token) > p.MaxBytes {
-		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
+		return nil, nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
 	}
 	said, err := p.claims(u)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := p.checkSignature(ctx, u); err != nil {
-		return nil, err
+	key, err := p.checkSignature(ctx, u)
+	if err != nil {
+		return nil, nil, err
 	}
 	v.headers.remember(u.encoded, u.header)
-	if err := p.checkDates(said, now); err != nil {
-		return nil, err
+	if err := p.checkDates(said.NotBefore, said.IssuedAt, said.Expiry, now); err != nil {
+		return nil, nil, err
 	}
 	c := &Claims[T]{
 		Issuer: said.Issuer, Subject: said.Subject, Audience: said.Audience,
@@ -161,9 +205,9 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (
 		Use: said.Use, AccessID: said.AccessID,
 	}
 	if err := p.app.read(u.members, reflect.ValueOf(&c.App).Elem()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return c, nil
+	return c, &remembered[T]{policy: p, header: u.header.Header, key: key}, nil
 }
 
 // read takes a token apart as far as that is the same for every issuer.
@@ -374,54 +418,59 @@ func (p *policy) party(raw []byte) (Party, error) {
 	return Party(strconv.FormatInt(n, 10)), nil
 }
 
-// checkSignature finds a key of the issuer under which u's signature holds. The
-// key's own algorithm and id decide whether it may be tried, whatever a key set
-// offers.
-func (p *policy) checkSignature(ctx context.Context, u *unverified) error {
-	h := u.header.Header
+// keysFor asks the key set. Its error is never about the token.
+func (p *policy) keysFor(ctx context.Context, h Header) ([]*Key, error) {
 	keys, err := p.Keys.Keys(ctx, h)
-	if errors.Is(err, ErrInvalid) {
-		// Whatever went wrong there, it says nothing about this token.
-		return fmt.Errorf("%w: %v", errKeySetAnswer, err)
+	switch {
+	case errors.Is(err, ErrInvalid):
+		return nil, fmt.Errorf("%w: %v", errKeySetAnswer, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errKeySetAnswer, err)
 	}
+	return keys, nil
+}
+
+// checkSignature finds the key of the issuer under which u's signature holds.
+// The key's own algorithm and id decide whether it may be tried, whatever a key
+// set offers. The one that succeeded last is tried first.
+func (p *policy) checkSignature(ctx context.Context, u *unverified) (*Key, error) {
+	h := u.header.Header
+	keys, err := p.keysFor(ctx, h)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errKeySetAnswer, err)
+		return nil, err
+	}
+	last := p.last.Load()
+	if offered(keys, h, last) && last.verifies(u.signed, u.sig) {
+		return last, nil
 	}
 	tried := 0
-	last := p.last.Load()
-	if last.fits(h) && slices.Contains(keys, last) {
-		if last.verifies(u.signed, u.sig) {
-			return nil
-		}
-		tried++
-	}
 	for _, k := range keys {
-		if k == last || !k.fits(h) {
+		if !k.fits(h) {
 			continue
 		}
 		if tried++; tried > maxTries {
 			break
 		}
-		if k.verifies(u.signed, u.sig) {
+		if k != last && k.verifies(u.signed, u.sig) {
 			p.last.Store(k)
-			return nil
+			return k, nil
 		}
 	}
 	if tried == 0 {
-		return fmt.Errorf("%w: alg %s, kid %s", errUnknownKey, h.Algorithm, quoted(h.KeyID))
+		return nil, fmt.Errorf("%w: alg %s, kid %s", errUnknownKey, h.Algorithm, quoted(h.KeyID))
 	}
-	return errSignature
+	return nil, errSignature
 }
 
 // checkDates holds the dates against now, RFC 7519 §4.1.4 to §4.1.6.
-func (p *policy) checkDates(c *Claims[struct{}], now time.Time) error {
+func (p *policy) checkDates(notBefore, issuedAt, expiry, now time.Time) error {
 	switch {
-	case c.NotBefore.After(now.Add(p.Leeway)):
-		return fmt.Errorf("%w: nbf is %v", errNotYet, c.NotBefore.UTC())
-	case c.IssuedAt.After(now.Add(p.Leeway)):
-		return fmt.Errorf("%w: iat is %v", errNotYet, c.IssuedAt.UTC())
-	case !c.Expiry.IsZero() && !now.Before(c.Expiry.Add(p.Leeway)):
-		return fmt.Errorf("%w at %v", ErrExpired, c.Expiry.UTC())
+	case notBefore.After(now.Add(p.Leeway)):
+		return fmt.Errorf("%w: nbf is %v", errNotYet, notBefore.UTC())
+	case issuedAt.After(now.Add(p.Leeway)):
+		return fmt.Errorf("%w: iat is %v", errNotYet, issuedAt.UTC())
+	case !expiry.IsZero() && !now.Before(expiry.Add(p.Leeway)):
+		return fmt.Errorf("%w at %v", ErrExpired, expiry.UTC())
 	}
 	return nil
 }

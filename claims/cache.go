@@ -1,0 +1,134 @@
+package claims
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	defaultRemember = 16 << 10
+	maxRemember     = 1 << 24
+	// rememberedBytes bounds how long the remembered tokens may be together, for
+	// each that may be remembered. What is kept of a token, its claims, is about
+	// as long as the token itself.
+	rememberedBytes = 2 << 10
+	// ways is how many places a token may be remembered in.
+	ways = 8
+)
+
+// memory remembers verified tokens by their SHA-256, so that a token that
+// comes again costs a digest and a look-up instead of a signature check.
+//
+// It never changes an answer: what it spares is reading the token and checking
+// its signature, and those come out the same each time. What may change (whether
+// the key set offers the key, and the dates) is checked for every request by the
+// code that checked it the first time. Only tokens that passed get in, so that
+// strangers can't fill it. No token is kept.
+//
+// A token has its place in one set of eight. A full set makes room by dropping
+// an expired token, or else any. That bounds the memory without bookkeeping,
+// and reads take no lock.
+type memory[T any] struct {
+	sets  []set[T]
+	bytes atomic.Int64
+}
+
+type set[T any] [ways]atomic.Pointer[remembered[T]]
+
+type digest [sha256.Size]byte
+
+// remembered is what a verified token said, under which policy, and which key
+// vouched for it.
+type remembered[T any] struct {
+	digest digest
+	claims *Claims[T]
+	policy *policy
+	header Header
+	key    *Key
+	bytes  int64
+}
+
+func newMemory[T any](tokens int) *memory[T] {
+	sets := 1
+	for sets*ways < tokens {
+		sets *= 2
+	}
+	return &memory[T]{sets: make([]set[T], sets)}
+}
+
+// of returns the set that a token belongs to.
+func (m *memory[T]) of(d *digest) *set[T] {
+	n := uint32(d[0]) | uint32(d[1])<<8 | uint32(d[2])<<16 | uint32(d[3])<<24
+	return &m.sets[n&uint32(len(m.sets)-1)]
+}
+
+// recall returns what is remembered of a token, nil if nothing is.
+func (m *memory[T]) recall(d *digest) *remembered[T] {
+	s := m.of(d)
+	for i := range s {
+		if r := s[i].Load(); r != nil && r.digest == *d {
+			return r
+		}
+	}
+	return nil
+}
+
+func (m *memory[T]) remember(r *remembered[T], now time.Time) {
+	s := m.of(&r.digest)
+	victim := int(r.digest[4]) % ways
+	for i := range s {
+		switch old := s[i].Load(); {
+		case old == nil, old.digest == r.digest:
+			m.replace(&s[i], r)
+			return
+		case !old.claims.Expiry.IsZero() && now.After(old.claims.Expiry.Add(maxLeeway)):
+			victim = i
+		}
+	}
+	m.replace(&s[victim], r)
+}
+
+// replace puts r in a place, if the tokens are not too long then.
+func (m *memory[T]) replace(place *atomic.Pointer[remembered[T]], r *remembered[T]) {
+	old := place.Load()
+	grown := r.bytes
+	if old != nil {
+		grown -= old.bytes
+	}
+	if m.bytes.Add(grown) > int64(len(m.sets))*ways*rememberedBytes || !place.CompareAndSwap(old, r) {
+		m.bytes.Add(-grown)
+	}
+}
+
+// again judges a token that was verified before. It reports false where only
+// a full check can tell: its key is no longer offered.
+func (r *remembered[T]) again(ctx context.Context, now time.Time) (*Claims[T], bool, error) {
+	keys, err := r.policy.keysFor(ctx, r.header)
+	if err != nil {
+		return nil, true, err
+	}
+	if !offered(keys, r.header, r.key) {
+		return nil, false, nil
+	}
+	if err := r.policy.checkDates(r.claims.NotBefore, r.claims.IssuedAt, r.claims.Expiry, now); err != nil {
+		return nil, true, err
+	}
+	return r.claims, true, nil
+}
+
+// offered reports whether k is among the first keys that fit a header, of which
+// there may be many for one without kid.
+func offered(keys []*Key, h Header, k *Key) bool {
+	fitting := 0
+	for _, other := range keys {
+		if !other.fits(h) {
+			continue
+		}
+		if fitting++; other == k || fitting >= maxTries {
+			return other == k
+		}
+	}
+	return false
+}

@@ -5,8 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -175,7 +177,29 @@ func fitEd25519(material any, _ bool) (any, error) {
 	if len(key) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("the key has %d bytes, not %d", len(key), ed25519.PublicKeySize)
 	}
+	if smallOrder(key) {
+		return nil, fmt.Errorf("the key is a point of small order, under which anybody can sign")
+	}
 	return append(ed25519.PublicKey(nil), key...), nil
+}
+
+// smallOrder reports whether key encodes a point whose order divides 8, in any
+// spelling: RFC 8032 lets them verify, and one signature can then hold for many
+// messages. The y of such a point is 0, 1, -1 or one of two numbers more.
+func smallOrder(key ed25519.PublicKey) bool {
+	y := append([]byte(nil), key...)
+	y[31] &= 0x7f // without the sign of x
+	return slices.Contains(smallOrderY, hex.EncodeToString(y))
+}
+
+var smallOrderY = []string{
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p-1
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p, which is 0
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p+1, which is 1
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
 }
 
 func wrongType(want string, material any) error {

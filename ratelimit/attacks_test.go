@@ -1,0 +1,28 @@
+package ratelimit_test
+
+// Attacks of the list that this package can't meet, or meets only in part, and
+// why. All others are names of tests.
+var _ = map[string]string{
+	"LO-09": "the application mounts a lockout on recovery only; a lockout has no hold on anything else",
+	"LO-13": "an Attempt sees its key and nothing of the request",
+	"LO-15": "which entry points ask the lockout is the recovery flow's matter",
+	"LO-18": "MemoryStore is documented as one process; shared stores are proven by ratelimittest",
+	"LO-19": "a store's matter; in memory charge and expiry are one write",
+	"LO-20": "Redis only",
+	"LO-21": "the form of codes is the recovery flow's matter",
+	"LO-24": "a key needs no account: unknown ones are counted and blocked alike (LO-31)",
+	"LO-28": "expiry of codes is the recovery flow's matter; a check that says no is counted",
+	"LO-30": "the lockout never sees a code",
+	"LO-33": "nothing but MemoryStore writes its memory; shared stores have it",
+	"LO-36": "several nodes need a shared store",
+	"RL-15": "limits are mounted on routes, behind the mux that matched; there is no path matching here",
+	"RL-19": "refusal is tested here (503); bounding a slow store is the shared store's matter",
+	"RL-25": "documented at All: limit by account and by address together",
+	"XX-04": "SHA-256 and maphash only; nothing to approve",
+	"XX-05": "no secret is compared here",
+	"XX-06": "mutants are tried by hand",
+	"XX-07": "a matter of the whole module",
+	"XX-08": "there is no goroutine to end",
+	"XX-09": "needs a store that outlives the process",
+	"XX-10": "a matter of go.mod",
+}

@@ -1,0 +1,213 @@
+package ratelimit_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+)
+
+// floor is the least that a decision can be: the clock, a lock, and the
+// arithmetic on a bucket that needs no looking up.
+type floor struct {
+	mu   sync.Mutex
+	base time.Time
+	full int64
+}
+
+func (f *floor) allow(interval, tolerance int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := int64(time.Since(f.base))
+	debt := max(0, f.full-now) + interval
+	if debt > tolerance {
+		return false
+	}
+	f.full = now + debt
+	return true
+}
+
+// generous never refuses in a benchmark.
+var generous = ratelimit.Limit{Rate: 1e6, Burst: 1e9}
+
+func keys(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = "10." + strconv.Itoa(i>>16&255) + "." + strconv.Itoa(i>>8&255) + "." + strconv.Itoa(i&255)
+	}
+	return all
+}
+
+// stride walks over keys without order.
+const stride = 7_368_787
+
+func BenchmarkAllow(b *testing.B) {
+	b.Run("floor", func(b *testing.B) {
+		f := &floor{base: time.Now()}
+		b.ReportAllocs()
+		for b.Loop() {
+			f.allow(1000, 1e12)
+		}
+	})
+	for _, n := range []int{1, 1000, 1_000_000} {
+		b.Run(fmt.Sprintf("%d keys", n), func(b *testing.B) {
+			all := keys(n)
+			l := newLimiter(b, ratelimit.Config{Limit: generous, Store: ratelimit.NewMemoryStore(2 * n)})
+			for _, k := range all {
+				l.AllowN(context.Background(), k, 1e8) // lasts for the whole run
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if i += stride; i >= n {
+					i %= n
+				}
+				l.Allow(context.Background(), all[i])
+			}
+		})
+	}
+	b.Run("floor parallel", func(b *testing.B) {
+		f := &floor{base: time.Now()}
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				f.allow(1000, 1e12)
+			}
+		})
+	})
+	for _, n := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("%d keys parallel", n), func(b *testing.B) {
+			all := keys(n)
+			l := newLimiter(b, ratelimit.Config{Limit: generous})
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := 0; pb.Next(); i += stride {
+					l.Allow(context.Background(), all[i%n])
+				}
+			})
+		})
+	}
+	b.Run("2 limits", func(b *testing.B) {
+		store := ratelimit.NewMemoryStore(0)
+		l, err := ratelimit.All(newLimiter(b, ratelimit.Config{Name: "a", Limit: generous, Store: store}), newLimiter(b, ratelimit.Config{Name: "b", Limit: generous, Store: store}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			l.Allow(context.Background(), "k")
+		}
+	})
+}
+
+// sink is a ResponseWriter that costs nothing.
+type sink struct{ header http.Header }
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
+func (s *sink) WriteHeader(int)             {}
+
+func BenchmarkHandler(b *testing.B) {
+	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for name, c := range map[string]ratelimit.Config{
+		"with headers": {},
+		"quiet":        {Quiet: true},
+	} {
+		b.Run(name, func(b *testing.B) {
+			c.Limit, c.Key = generous, ratelimit.RemoteIP
+			h := newLimiter(b, c).Handler(next)
+			r := httptest.NewRequest("GET", "/", nil)
+			r.RemoteAddr = "192.0.2.7:4711"
+			w := &sink{make(http.Header)}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				h.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+func BenchmarkLockout(b *testing.B) {
+	for name, right := range map[string]bool{"right": true, "undecided": false} {
+		b.Run(name, func(b *testing.B) {
+			l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "test"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			check := func(context.Context) (bool, error) {
+				if right {
+					return true, nil
+				}
+				return false, context.Canceled
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				l.Attempt(context.Background(), "victim@example.com", check)
+			}
+		})
+	}
+	b.Run("blocked", func(b *testing.B) {
+		l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "test"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			l.Attempt(context.Background(), "victim@example.com", func(context.Context) (bool, error) { return false, nil })
+		}
+	})
+}
+
+// BenchmarkMemory fills a store with a million keys and reports bytes per key,
+// everything included, and the longest that one of these requests took.
+func BenchmarkMemory(b *testing.B) {
+	const n = 1_000_000
+	all := keys(n)
+	var perKey float64
+	var longest time.Duration
+	for b.Loop() {
+		before := heap()
+		l := newLimiter(b, ratelimit.Config{Limit: generous, Store: ratelimit.NewMemoryStore(2 * n)})
+		for _, k := range all {
+			start := time.Now()
+			l.AllowN(context.Background(), k, 1e8)
+			longest = max(longest, time.Since(start))
+		}
+		perKey = float64(heap()-before) / n
+		runtime.KeepAlive(l)
+	}
+	b.ReportMetric(perKey, "B/key")
+	b.ReportMetric(float64(longest.Microseconds()), "longest-µs")
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkFlood is an attacker with ever new keys against a store at its
+// bound.
+func BenchmarkFlood(b *testing.B) {
+	for name, limit := range map[string]ratelimit.Limit{"fullest goes": ratelimit.Per(100, time.Minute), "all exhausted": ratelimit.Per(1, time.Hour)} {
+		b.Run(name, func(b *testing.B) {
+			l := newLimiter(b, ratelimit.Config{Limit: limit, Store: ratelimit.NewMemoryStore(100_000)})
+			var n atomic.Int64
+			buf := make([]byte, 0, 20)
+			b.ReportAllocs()
+			for b.Loop() {
+				l.Allow(context.Background(), string(strconv.AppendInt(buf, n.Add(1), 10)))
+			}
+		})
+	}
+}

@@ -30,7 +30,7 @@ func NewSet(configs ...Config) (*Set, error) {
 
 // Replace puts these limits in the place of all that the set held, or reports
 // every mistake and changes nothing. Buckets are kept: a limit of the same
-// name goes on with what was spent.
+// name goes on with what was spent, as the time that it took to refill then.
 func (s *Set) Replace(configs ...Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,6 +6,7 @@ package ratelimittest
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -374,7 +375,7 @@ func (k *kit) logParallel() {
 
 func (k *kit) lockout(store ratelimit.Store) *ratelimit.Lockout {
 	k.Helper()
-	l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "lockout", Store: store})
+	l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "lockout", Store: store, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		k.Fatal(err)
 	}

@@ -1,0 +1,82 @@
+package ratelimit
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// The table is not reachable from outside one key at a time, so it is tested
+// from inside: against a Go map, over random histories with few digests, so
+// that there are chains that wrap around the end.
+func TestTable(t *testing.T) {
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 3))
+		var tab table
+		want := map[digest]int64{}
+		now := int64(1)
+		for step := range 400 {
+			d := digest{rnd.Uint64() | 0xF<<60*rnd.Uint64N(2), rnd.Uint64N(40)}
+			if rnd.IntN(2) == 0 {
+				d.hi = 1<<64 - 1 - rnd.Uint64N(9)
+			}
+			switch rnd.IntN(8) {
+			case 0:
+				now += rnd.Int64N(50)
+				tab.sweep(now)
+				for d, until := range want {
+					if until <= now {
+						delete(want, d)
+					}
+				}
+			case 1:
+				if i, found := tab.find(d); found {
+					tab.remove(i)
+					delete(want, d)
+				}
+			default:
+				debt := 1 + rnd.Int64N(100)
+				tab.put(d, now, time.Duration(debt), 1, 1000)
+				want[d] = now + debt
+			}
+			used := 0
+			for i := range tab.slots {
+				if tab.slots[i].full != 0 {
+					used++
+				}
+			}
+			if used != tab.used || len(tab.slots) > 0 && used*5 > len(tab.slots)*4 {
+				t.Fatalf("seed %d step %d: %d used of %d, counted %d", seed, step, used, len(tab.slots), tab.used)
+			}
+			for d, until := range want {
+				if got := tab.debt(d, now); int64(got) != max(0, until-now) {
+					t.Fatalf("seed %d step %d: debt %d, want %d", seed, step, got, until-now)
+				}
+			}
+		}
+	}
+}
+
+func TestTable_evict(t *testing.T) {
+	var tab table
+	now := int64(1)
+	tab.put(digest{1, 1}, now, 100, 1, 100) // exhausted
+	tab.put(digest{2, 2}, now, 50, 1, 100)
+	tab.put(digest{3, 3}, now, 10, 1, 100) // the fullest
+	for _, gone := range []digest{{3, 3}, {2, 2}} {
+		if !tab.evict(now) || tab.has(gone) {
+			t.Fatalf("%v is still there", gone)
+		}
+	}
+	for range 3 {
+		if tab.evict(now) || !tab.has(digest{1, 1}) {
+			t.Fatal("an exhausted bucket was evicted")
+		}
+	}
+	if tab.evict(now + 99) {
+		t.Fatal("evicted a nanosecond early")
+	}
+	if !tab.evict(now+100) || tab.used != 0 {
+		t.Fatal("a bucket that is full again was not evicted")
+	}
+}

@@ -1,0 +1,260 @@
+package issuer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// Issuer issues pairs, renews them and ends their sessions. It is safe for
+// concurrent use, and several on many machines may share a Store. Its zero
+// value issues nothing and refuses everything, with errors that are not
+// [ErrGrant].
+type Issuer[T any] struct {
+	config  Config[T]
+	ids     ids
+	encoder *claims.Encoder[T]
+	reader  *claims.Verifier[struct{}] // reads refresh tokens
+	access  *keyring
+	refresh *keyring
+}
+
+// New returns an Issuer, or every mistake in c.
+func New[T any](c Config[T]) (*Issuer[T], error) {
+	c, err := c.compiled()
+	mistakes := []error{err}
+	s := &Issuer[T]{config: c, ids: ids{c.UUIDs}}
+	s.access = &keyring{c.Keys, c.Lead, c.AccessLife + leeway}
+	s.refresh = &keyring{c.RefreshKeys, c.Lead, c.RefreshLife + leeway}
+	if c.RefreshKeys == nil {
+		s.access.hold = max(s.access.hold, s.refresh.hold)
+		s.refresh = s.access
+	}
+	s.encoder, err = claims.NewEncoder[T](c.Dialect)
+	mistakes = append(mistakes, err)
+	if err == nil { // the verifier would repeat what is wrong with the dialect
+		s.reader, err = claims.NewVerifier[struct{}](claims.Config{
+			Issuer: c.Issuer, Audience: c.Audience, Dialect: c.Dialect,
+			Keys: s.refresh, Use: claims.Refresh, Leeway: leeway,
+		})
+		mistakes = append(mistakes, err)
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// KeySet returns the verifying halves of Config.Keys, those that sign now, will
+// soon, or have signed what is still valid. It follows the schedule.
+func (s *Issuer[T]) KeySet() claims.KeySet {
+	if s == nil || s.access == nil {
+		return noKeys{}
+	}
+	return s.access
+}
+
+// noKeys is the key set of an Issuer that New didn't make.
+type noKeys struct{}
+
+func (noKeys) Keys(context.Context, claims.Header) ([]*claims.Key, error) { return nil, errNoIssuer }
+
+// Issue starts a session for a subject and returns its first pair. The caller
+// has authenticated the subject: Issue believes whatever it is told.
+//
+// Of c, Subject, Party, Scope and App count, and Subject is required. All else
+// the issuer sets; it is an error to set it. App is kept with the session as
+// encoding/json writes it.
+//
+// With an error there is no pair, and no session that anybody could use.
+func (s *Issuer[T]) Issue(ctx context.Context, c claims.Claims[T]) (Pair, error) {
+	if s == nil || s.reader == nil {
+		return Pair{}, errNoIssuer
+	}
+	if err := ctx.Err(); err != nil {
+		return Pair{}, fmt.Errorf("issuer: %w", err)
+	}
+	if err := onlyGranted(&c); err != nil {
+		return Pair{}, err
+	}
+	subject, err := s.subject(c.Subject)
+	if err != nil {
+		return Pair{}, err
+	}
+	id := s.ids.session()
+	r, now, err := s.config.Store.Load(ctx, id)
+	switch {
+	case err != nil:
+		return Pair{}, fmt.Errorf("issuer: store: %w", err)
+	case r.Version != 0:
+		return Pair{}, errors.New("issuer: store has a session under an id that was just made")
+	}
+	now = now.Truncate(time.Millisecond)
+	e := &session{id: id, subject: subject, created: now, absolute: now.Add(s.config.SessionLife), label: labelOf(ctx)}
+	s.advance(e, now)
+	if err := s.setGrant(e, &c); err != nil {
+		return Pair{}, err
+	}
+	pair, err := s.mint(e, &c, now)
+	if err != nil {
+		return Pair{}, err
+	}
+	swapped, err := s.swap(ctx, e)
+	if err == nil && !swapped {
+		err = errBusy
+	}
+	if err != nil {
+		return Pair{}, err
+	}
+	return pair, nil
+}
+
+// Refresh spends a refresh token and returns the next pair of its session. The
+// package documentation states its laws. Errors are [ErrReused], [ErrGrant], or
+// anything else, after which the token may be presented again; with an error
+// there is no pair.
+func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, error) {
+	if s == nil || s.reader == nil {
+		return Pair{}, errNoIssuer
+	}
+	id, generation, subject, err := s.open(ctx, refreshToken)
+	if err != nil {
+		return Pair{}, err
+	}
+	for range 2 { // whoever loses the swap looks again, once
+		e, now, err := s.load(ctx, id)
+		if err != nil {
+			return Pair{}, err
+		}
+		if e != nil && subject != "" && e.subject != subject {
+			return Pair{}, errForeign
+		}
+		v := decide(e, generation, now, s.config.Grace)
+		if v == rotate && e.generation == s.ids.maxGeneration() {
+			v = expired
+		}
+		if v != rotate && v != repeat {
+			return Pair{}, s.refuse(ctx, v, id, generation)
+		}
+		pair, err := s.renew(ctx, e, now, v)
+		if errors.Is(err, ErrRefused) {
+			return Pair{}, s.endRefused(ctx, id, err)
+		}
+		if err != nil {
+			return Pair{}, err
+		}
+		if v == repeat {
+			return pair, nil
+		}
+		if swapped, err := s.swap(ctx, e); err != nil {
+			return Pair{}, err
+		} else if swapped {
+			return pair, nil
+		}
+	}
+	return Pair{}, errBusy
+}
+
+// open reads a refresh token: which session, which generation, and whose it
+// claims to be.
+func (s *Issuer[T]) open(ctx context.Context, token string) (id string, generation uint64, subject string, err error) {
+	c, err := s.reader.Verify(ctx, token)
+	switch {
+	case errors.Is(err, claims.ErrInvalid):
+		return "", 0, "", fmt.Errorf("%w: %w", ErrGrant, err)
+	case err != nil:
+		return "", 0, "", fmt.Errorf("issuer: refresh token could not be read: %w", err)
+	}
+	id, generation, err = s.ids.parse(c.ID)
+	if err != nil {
+		return "", 0, "", fmt.Errorf("%w: %w", ErrGrant, err)
+	}
+	return id, generation, c.Subject, nil
+}
+
+// renew makes the pair that answers a token, and moves e to the next generation
+// if that is the verdict. It stores nothing.
+func (s *Issuer[T]) renew(ctx context.Context, e *session, now time.Time, v verdict) (Pair, error) {
+	c := &claims.Claims[T]{Subject: e.subject, Party: e.grant.party, Scope: e.grant.scope, Session: e.id}
+	if e.grant.app != nil {
+		if err := json.Unmarshal(e.grant.app, &c.App); err != nil {
+			return Pair{}, fmt.Errorf("issuer: session's App can't be read: %w", err)
+		}
+	}
+	if s.config.Renew != nil {
+		if err := s.config.Renew(ctx, c); err != nil {
+			return Pair{}, fmt.Errorf("issuer: Renew: %w", err)
+		}
+		if c.Subject != e.subject {
+			return Pair{}, errors.New("issuer: Renew changed the subject")
+		}
+		if err := s.setGrant(e, c); err != nil {
+			return Pair{}, err
+		}
+	}
+	if v == rotate {
+		s.advance(e, now)
+	}
+	return s.mint(e, c, now)
+}
+
+// advance begins the next generation of e.
+func (s *Issuer[T]) advance(e *session, now time.Time) {
+	e.generation++
+	e.rotated = now
+	e.expiry = earlier(now.Add(s.config.RefreshLife), e.absolute)
+}
+
+// setGrant makes what c says e's.
+func (s *Issuer[T]) setGrant(e *session, c *claims.Claims[T]) error {
+	app, err := json.Marshal(c.App)
+	if err != nil {
+		return fmt.Errorf("issuer: App: %w", err)
+	}
+	if string(app) == "{}" || string(app) == "null" {
+		app = nil
+	}
+	e.grant = grant{c.Party, c.Scope, app}
+	return nil
+}
+
+// load returns a session, nil if there is none, and the store's time.
+func (s *Issuer[T]) load(ctx context.Context, id string) (*session, time.Time, error) {
+	r, now, err := s.config.Store.Load(ctx, id)
+	if err != nil {
+		return nil, now, fmt.Errorf("issuer: store: %w", err)
+	}
+	now = now.Truncate(time.Millisecond)
+	if r.Version == 0 {
+		return nil, now, nil
+	}
+	if r.Session != id {
+		return nil, now, errors.New("issuer: store returned another session's record")
+	}
+	e, err := read(r)
+	return e, now, err
+}
+
+// swap stores e and reports whether nobody else had stored a version before.
+func (s *Issuer[T]) swap(ctx context.Context, e *session) (bool, error) {
+	r, err := e.record()
+	if err != nil {
+		return false, err
+	}
+	swapped, err := s.config.Store.Swap(ctx, r)
+	if err != nil {
+		return false, fmt.Errorf("issuer: store: %w", err)
+	}
+	return swapped, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

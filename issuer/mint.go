@@ -1,0 +1,103 @@
+package issuer
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// maxToken is how long a token may get: servers read 8 to 16 KiB of header
+// lines, and proxies in front of them as little as 8.
+const maxToken = 7 << 10
+
+// mint writes and signs the pair of e's generation. The access token lives no
+// longer than the session would without a refresh.
+func (s *Issuer[T]) mint(e *session, c *claims.Claims[T], now time.Time) (Pair, error) {
+	access := claims.Claims[T]{
+		Use: claims.Access, Issuer: s.config.Issuer, Subject: e.subject, Audience: s.config.Audience,
+		IssuedAt: now, Expiry: earlier(now.Add(s.config.AccessLife), e.expiry),
+		ID: s.ids.access(e.id, e.generation), Session: e.id,
+		Party: c.Party, Scope: c.Scope, App: c.App,
+	}
+	refresh := claims.Claims[T]{
+		Use: claims.Refresh, Issuer: s.config.Issuer, Subject: e.subject, Audience: s.config.Audience,
+		IssuedAt: e.rotated, Expiry: e.expiry,
+		ID: s.ids.refresh(e.id, e.generation), Session: e.id, AccessID: access.ID,
+	}
+	if slices.Contains(s.config.Dialect.Members, "nbf") {
+		access.NotBefore, refresh.NotBefore = access.IssuedAt, refresh.IssuedAt
+	}
+	p := Pair{ExpiresIn: access.Expiry.Sub(now), Session: e.id}
+	var err error
+	if p.AccessToken, err = s.token(s.access, &access, now); err != nil {
+		return Pair{}, fmt.Errorf("issuer: access token: %w", err)
+	}
+	if p.RefreshToken, err = s.token(s.refresh, &refresh, now); err != nil {
+		return Pair{}, fmt.Errorf("issuer: refresh token: %w", err)
+	}
+	return p, nil
+}
+
+// token writes and signs one token with the key that signs now.
+func (s *Issuer[T]) token(keys *keyring, c *claims.Claims[T], now time.Time) (string, error) {
+	key, err := keys.signs(now)
+	if err != nil {
+		return "", err
+	}
+	h := claims.Header{Algorithm: key.Algorithm(), KeyID: key.ID()}
+	if s.config.NoKeyID {
+		h.KeyID = ""
+	}
+	input, err := s.encoder.Encode(h, c)
+	if err != nil {
+		return "", err
+	}
+	sig, err := key.sign(input)
+	if err != nil {
+		return "", fmt.Errorf("%v: %w", key, err)
+	}
+	token := input + "." + base64.RawURLEncoding.EncodeToString(sig)
+	if len(token) > maxToken {
+		return "", fmt.Errorf("it would have %d bytes, more than %d: shorten Scope or App", len(token), maxToken)
+	}
+	return token, nil
+}
+
+// onlyGranted refuses claims that are the issuer's to set.
+func onlyGranted[T any](c *claims.Claims[T]) error {
+	for _, field := range []struct {
+		name string
+		set  bool
+	}{
+		{"Issuer", c.Issuer != ""}, {"Audience", len(c.Audience) > 0}, {"Expiry", !c.Expiry.IsZero()},
+		{"NotBefore", !c.NotBefore.IsZero()}, {"IssuedAt", !c.IssuedAt.IsZero()}, {"ID", c.ID != ""},
+		{"Session", c.Session != ""}, {"Use", c.Use != ""}, {"AccessID", c.AccessID != ""},
+	} {
+		if field.set {
+			return fmt.Errorf("issuer: Claims.%s is set, which is the issuer's to set", field.name)
+		}
+	}
+	return nil
+}
+
+// subject returns the form of a subject under which its sessions are kept.
+func (s *Issuer[T]) subject(subject string) (string, error) {
+	if strings.TrimSpace(subject) == "" {
+		return "", errors.New("issuer: Subject is blank")
+	}
+	if !s.config.Dialect.ObjectSubject {
+		return subject, nil
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, []byte(subject)); err != nil {
+		return "", fmt.Errorf("issuer: Subject is no JSON, as the dialect writes it: %w", err)
+	}
+	return b.String(), nil
+}

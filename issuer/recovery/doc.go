@@ -1,0 +1,31 @@
+// Package recovery lets people back in who have lost their password, with a
+// code that is sent to them: asked for by Start, redeemed once, guessed at no
+// more than a lockout allows.
+//
+//	codes, err := recovery.New(recovery.Config{Store: store, Lockout: lockout, Secret: secret})
+//
+//	err = codes.Start(ctx, email, send)      // send is nil if there is no such account
+//	ok, err := codes.Redeem(ctx, email, code) // true once: now set the new password
+//
+// [Routes] mounts the flow as HTTP handlers.
+//
+// Laws:
+//
+//   - A guess is paid for before it is looked at. With [ratelimit.Lockout]'s
+//     defaults, five wrong guesses in 24 hours, at whichever codes were asked for
+//     in that time, block recovery for 24 hours and void the code.
+//   - The block touches recovery only, never login: whoever knows an address can
+//     bring it about.
+//   - Unknown accounts get the same answers, the same work and the same block as
+//     known ones.
+//   - A code is kept as an HMAC under a secret that is not in the store, bound to
+//     its account and to the one request that it was made for. A newer code, a
+//     block, an unblock and its first use end it.
+//   - A failing store refuses; no guess is looked at then.
+//
+// Codes have at least 40 bits unless [Config.InsecureShortCodes] says otherwise.
+// With the defaults an attacker who guesses at one account for a year has a
+// chance of 1 in 600 million; with six digits, of 1 in 550 (NIST SP 800-63B
+// §5.2.2 asks for at most 100 failures in a row, which the application has to
+// count).
+package recovery

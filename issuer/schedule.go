@@ -1,0 +1,140 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// Schedule says which key signs when. All that follows from it follows from its
+// keys and the time, so machines that have the same keys agree without talking.
+//
+// Of the keys whose From has come the latest signs. When no key's has, nothing
+// is issued. A Schedule is safe for concurrent use; its zero value has no keys
+// and New refuses it.
+type Schedule struct {
+	keys atomic.Pointer[[]*Key] // by From
+}
+
+// NewSchedule returns a schedule of keys, in any order. It is an error to give
+// none, or two that begin at the same time or have the same id.
+func NewSchedule(keys ...*Key) (*Schedule, error) {
+	s := new(Schedule)
+	if err := s.Replace(keys...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Replace puts other keys in place of all, at once and while serving, or
+// changes nothing and says what is wrong with them. Carry over every key whose
+// tokens shall still be valid; a key that is left out is withdrawn: from this
+// moment it neither signs nor verifies here.
+func (s *Schedule) Replace(keys ...*Key) error {
+	keys = slices.Clone(keys)
+	if len(keys) == 0 {
+		return errors.New("issuer: a schedule needs at least one key")
+	}
+	for i, k := range keys {
+		if k == nil || k.sign == nil {
+			return fmt.Errorf("issuer: key %d of the schedule was not made by NewKey or NewSecret", i)
+		}
+	}
+	slices.SortStableFunc(keys, func(a, b *Key) int { return a.from.Compare(b.from) })
+	var mistakes []error
+	for i, k := range keys {
+		for _, other := range keys[:i] {
+			if k.from.Equal(other.from) {
+				mistakes = append(mistakes, fmt.Errorf("issuer: %v and %v both sign from %v", other, k, k.from))
+			}
+			if same(k, other) {
+				mistakes = append(mistakes, fmt.Errorf("issuer: %v is in the schedule twice", k))
+			}
+		}
+	}
+	if mistakes != nil {
+		return errors.Join(mistakes...)
+	}
+	s.keys.Store(&keys)
+	return nil
+}
+
+// same reports whether two keys can't be told apart, or are one.
+func same(a, b *Key) bool { return a == b || a.ID() != "" && a.ID() == b.ID() }
+
+// overlaps reports whether a key is in both schedules.
+func (s *Schedule) overlaps(other *Schedule) bool {
+	for _, k := range s.all() {
+		if slices.ContainsFunc(other.all(), func(o *Key) bool { return same(k, o) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Schedule) all() []*Key {
+	if keys := s.keys.Load(); keys != nil {
+		return *keys
+	}
+	return nil
+}
+
+// keyring is a schedule with what its issuer adds: how long before it signs a
+// key is offered, and how long after.
+type keyring struct {
+	schedule   *Schedule
+	lead, hold time.Duration
+}
+
+// signing returns the index of the key that signs at a moment, -1 if none does.
+func signing(keys []*Key, now time.Time) int {
+	i := len(keys) - 1
+	for i >= 0 && now.Before(keys[i].from) {
+		i--
+	}
+	return i
+}
+
+// signs returns the key that signs now.
+func (r *keyring) signs(now time.Time) (*Key, error) {
+	keys := r.schedule.all()
+	if i := signing(keys, now); i >= 0 {
+		return keys[i], nil
+	}
+	return nil, fmt.Errorf("issuer: no key signs yet: the first, %v, signs from %v", keys[0], keys[0].from)
+}
+
+// offered returns the keys that are published and verify now, best first: the
+// one that signs, those before it, those to come.
+func (r *keyring) offered(now time.Time) []*Key {
+	keys := r.schedule.all()
+	current := signing(keys, now)
+	offered := make([]*Key, 0, len(keys))
+	for i := current; i >= 0; i-- {
+		if i == current || now.Before(keys[i+1].from.Add(r.hold)) {
+			offered = append(offered, keys[i])
+		}
+	}
+	for _, k := range keys[current+1:] {
+		if !now.Before(k.from.Add(-r.lead)) {
+			offered = append(offered, k)
+		}
+	}
+	return offered
+}
+
+// Keys makes a keyring a claims.KeySet.
+func (r *keyring) Keys(_ context.Context, h claims.Header) ([]*claims.Key, error) {
+	var fits []*claims.Key
+	for _, k := range r.offered(time.Now()) {
+		if k.Algorithm() == h.Algorithm && (h.KeyID == "" || k.ID() == "" || k.ID() == h.KeyID) {
+			fits = append(fits, k.public)
+		}
+	}
+	return fits, nil
+}

@@ -1,0 +1,133 @@
+package issuer
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// session is what the issuer knows of one session: a record, read. Times are
+// the store's.
+type session struct {
+	id      string
+	subject string
+	version uint64
+
+	generation uint64    // of the refresh token that is not spent
+	outdated   uint64    // access tokens up to this generation no longer count
+	created    time.Time // when it was issued
+	rotated    time.Time // when the generation began
+	expiry     time.Time // when its refresh token expires
+	absolute   time.Time // when it ends however often it is refreshed
+	ended      string    // why it ended; "" while it lives
+	label      string    // what the subject calls it
+	grant      grant
+}
+
+// grant is what access tokens of a session say.
+type grant struct {
+	party claims.Party
+	scope []string
+	app   json.RawMessage
+}
+
+// Why a session ended, in records and events.
+const (
+	endReuse    = "reuse"
+	endRollback = "rollback"
+	endRevoked  = "revoked"
+	endRefused  = "refused"
+)
+
+// body is a session on disk, after a byte for the format and sumSize bytes of
+// checksum. Times are milliseconds since 1970.
+type body struct {
+	Generation uint64          `json:"gen"`
+	Outdated   uint64          `json:"outdated,omitempty"`
+	Created    int64           `json:"created"`
+	Rotated    int64           `json:"rotated"`
+	Expiry     int64           `json:"exp"`
+	Absolute   int64           `json:"abs"`
+	Ended      string          `json:"ended,omitempty"`
+	Label      string          `json:"label,omitempty"`
+	Party      claims.Party    `json:"party,omitempty"`
+	Scope      []string        `json:"scope,omitempty"`
+	App        json.RawMessage `json:"app,omitempty"`
+}
+
+const (
+	format  = 1
+	sumSize = 8
+)
+
+// record writes s as the next version of its record.
+func (s *session) record() (Record, error) {
+	b := body{
+		Generation: s.generation, Outdated: s.outdated, Ended: s.ended, Label: s.label,
+		Created: s.created.UnixMilli(), Rotated: s.rotated.UnixMilli(),
+		Expiry: s.expiry.UnixMilli(), Absolute: s.absolute.UnixMilli(),
+	}
+	if s.ended == "" {
+		b.Party, b.Scope, b.App = s.grant.party, s.grant.scope, s.grant.app
+	}
+	text, err := json.Marshal(b)
+	if err != nil {
+		return Record{}, fmt.Errorf("issuer: session can't be written: %w", err)
+	}
+	r := Record{Session: s.id, Subject: s.subject, Version: s.version + 1, Expiry: s.expiry}
+	data := append(make([]byte, 0, 1+sumSize+len(text)), format)
+	data = append(data, sum(r, text)...)
+	r.Data = append(data, text...)
+	if len(r.Data) > maxData {
+		return Record{}, fmt.Errorf("issuer: session has %d bytes, more than %d: its App is too large", len(r.Data), maxData)
+	}
+	return r, nil
+}
+
+const maxData = 64 << 10
+
+// read reads a record back. What was damaged, or written by a later version, is
+// an error: it must not pass for a session that is unknown.
+func read(r Record) (*session, error) {
+	switch {
+	case len(r.Data) < 1+sumSize:
+		return nil, errors.New("issuer: session record is damaged: it is cut short")
+	case r.Data[0] != format:
+		return nil, fmt.Errorf("issuer: session record has format %d, this version reads %d", r.Data[0], format)
+	}
+	text := r.Data[1+sumSize:]
+	if string(sum(r, text)) != string(r.Data[1:1+sumSize]) {
+		return nil, errors.New("issuer: session record is damaged: its checksum is wrong")
+	}
+	var b body
+	if err := json.Unmarshal(text, &b); err != nil {
+		return nil, fmt.Errorf("issuer: session record is damaged: %w", err)
+	}
+	return &session{
+		id: r.Session, subject: r.Subject, version: r.Version,
+		generation: b.Generation, outdated: b.Outdated, ended: b.Ended, label: b.Label,
+		created: time.UnixMilli(b.Created), rotated: time.UnixMilli(b.Rotated),
+		expiry: time.UnixMilli(b.Expiry), absolute: time.UnixMilli(b.Absolute),
+		grant: grant{b.Party, b.Scope, b.App},
+	}, nil
+}
+
+// sum ties text to the record that it stands in, so that a record that was
+// damaged, mixed up or half restored is noticed. It is no defence against
+// whoever may write to the store.
+func sum(r Record, text []byte) []byte {
+	h := sha256.New()
+	var n [8]byte
+	for _, part := range [][]byte{[]byte(r.Session), []byte(r.Subject)} {
+		h.Write(binary.BigEndian.AppendUint64(n[:0], uint64(len(part))))
+		h.Write(part)
+	}
+	h.Write(binary.BigEndian.AppendUint64(n[:0], r.Version))
+	h.Write(text)
+	return h.Sum(nil)[:sumSize]
+}

@@ -1,0 +1,226 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+)
+
+func ExampleNew() {
+	limit, err := ratelimit.New(ratelimit.Config{
+		Name:  "DefaultRateLimitAuth",
+		Limit: ratelimit.Per(2, time.Minute),
+		Key:   ratelimit.RemoteIP,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := limit.Handler(http.NotFoundHandler())
+	for range 3 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		fmt.Printf("%d %s %q\n", w.Code, w.Header().Get("RateLimit"), w.Header().Get("Retry-After"))
+	}
+	// Output:
+	// 404 "DefaultRateLimitAuth";r=1;t=30 ""
+	// 404 "DefaultRateLimitAuth";r=0;t=30 ""
+	// 429 "DefaultRateLimitAuth";r=0;t=30 "30"
+}
+
+// A limit in the terms of x/time/rate, and requests of different weight.
+func ExampleLimiter_AllowN() {
+	limit, err := ratelimit.New(ratelimit.Config{
+		Name:  "export",
+		Limit: ratelimit.Limit{Rate: rate.Every(time.Hour), Burst: 10},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, cost := range []int{1, 8, 5} {
+		d, err := limit.AllowN(context.Background(), "company 7", cost)
+		if err != nil || !d.Allowed {
+			fmt.Println("refused, in", d.RetryAfter.Round(time.Minute), err)
+			continue
+		}
+		fmt.Println(d.Remaining, "left")
+	}
+	// Output:
+	// 9 left
+	// 1 left
+	// refused, in 4h0m0s <nil>
+}
+
+// An account is limited whoever asks, and an address whatever it asks for.
+func ExampleAll() {
+	store := ratelimit.NewMemoryStore(0)
+	account := func(r *http.Request) (string, error) { return ratelimit.Email(r.FormValue("email")) }
+	byAddress, err1 := ratelimit.New(ratelimit.Config{Name: "address", Limit: ratelimit.Per(100, time.Minute), Key: ratelimit.RemoteIP, Store: store, Quiet: true})
+	byAccount, err2 := ratelimit.New(ratelimit.Config{Name: "account", Limit: ratelimit.Per(1, time.Minute), Key: account, Store: store, Quiet: true})
+	if err := errors.Join(err1, err2); err != nil {
+		fmt.Println(err)
+		return
+	}
+	both, err := ratelimit.All(byAddress, byAccount)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := both.Handler(http.NotFoundHandler())
+	for _, email := range []string{"ann@example.com", "Ann@Example.com", "bob@example.com"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/?email="+email, nil))
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 404
+	// 429
+	// 404
+}
+
+func ExampleSet() {
+	policy := ratelimit.Config{Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(5, time.Minute), Key: ratelimit.RemoteIP}
+	set, err := ratelimit.NewSet(policy)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	login := set.Handler("DefaultRateLimitAuth")(http.NotFoundHandler())
+	show := func() {
+		w := httptest.NewRecorder()
+		login.ServeHTTP(w, httptest.NewRequest("POST", "/login", nil))
+		fmt.Println(w.Header().Get("RateLimit-Policy"))
+	}
+	show()
+	policy.Limit = ratelimit.Per(100, time.Minute)
+	if err := set.Replace(policy); err != nil { // while serving
+		fmt.Println(err)
+	}
+	show()
+	// Output:
+	// "DefaultRateLimitAuth";q=5;w=60
+	// "DefaultRateLimitAuth";q=100;w=60
+}
+
+func ExampleLockout() {
+	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery"}) // 5 tries, 24 hours
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	redeem := func(code string) {
+		right, err := lockout.Attempt(context.Background(), "ann@example.com", func(context.Context) (bool, error) {
+			return code == "KTR4-X9PW", nil // your look-up, in constant time
+		})
+		var blocked *ratelimit.BlockedError
+		switch {
+		case errors.As(err, &blocked):
+			fmt.Println("blocked for", blocked.RetryAfter.Round(time.Hour))
+		case err != nil:
+			fmt.Println("unavailable:", err) // 503: nothing is known
+		default:
+			fmt.Println(right)
+		}
+	}
+	for range 5 {
+		redeem("a guess")
+	}
+	redeem("KTR4-X9PW")
+	lockout.Unblock(context.Background(), "ann@example.com")
+	redeem("KTR4-X9PW")
+	// Output:
+	// false
+	// false
+	// false
+	// false
+	// false
+	// blocked for 24h0m0s
+	// true
+}
+
+// Looking before counting: however strict the count, parallel guesses are all
+// looked at before the first is counted. Attempt pays first.
+func ExampleLockout_incorrect() {
+	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	wrong := func(context.Context) (bool, error) { return false, nil }
+	var everybodyAsked, done sync.WaitGroup
+	var mu sync.Mutex
+	looks := 0
+	everybodyAsked.Add(100)
+	for range 100 {
+		done.Go(func() {
+			left, _, _ := lockout.Status(ctx, "ann@example.com")
+			everybodyAsked.Done()
+			everybodyAsked.Wait() // or whatever else takes time
+			if left > 0 {
+				mu.Lock()
+				looks++ // compares the code
+				mu.Unlock()
+				lockout.Attempt(ctx, "ann@example.com", wrong) // counts it
+			}
+		})
+	}
+	done.Wait()
+	fmt.Println(looks, "of 100 guesses looked at")
+	// Output: 100 of 100 guesses looked at
+}
+
+func ExampleTrustedProxies() {
+	client, err := ratelimit.TrustedProxies("X-Forwarded-For", "10.0.0.0/8")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = "10.0.0.1:443"                                   // our load balancer
+	r.Header.Set("X-Forwarded-For", "1.1.1.1, 192.0.2.7, 10.0.0.2") // 1.1.1.1 is what the client claims
+	fmt.Println(client(r))
+	// Output: 192.0.2.7 <nil>
+}
+
+// Trusting the left end of X-Forwarded-For, or any such header without knowing
+// who wrote it: everybody chooses his own key, and a new one for each request.
+func ExampleTrustedProxies_incorrect() {
+	limit, err := ratelimit.New(ratelimit.Config{
+		Name:  "address",
+		Limit: ratelimit.Per(1, time.Hour),
+		Key:   func(r *http.Request) (string, error) { return r.Header.Get("X-Forwarded-For"), nil },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	admitted := 0
+	for i := range 100 {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-Forwarded-For", fmt.Sprint("10.0.0.", i))
+		if d, err := limit.Check(r); err == nil && d.Allowed {
+			admitted++
+		}
+	}
+	fmt.Println(admitted, "admitted of a limit of 1")
+	// Output: 100 admitted of a limit of 1
+}
+
+func ExampleEmail() {
+	fmt.Println(ratelimit.Email("  Ann@Example.COM"))
+	_, err := ratelimit.Email("ann@example\u200b.com")
+	fmt.Println(err)
+	// Output:
+	// ann@example.com <nil>
+	// ratelimit: domain of e-mail address has a character that is not allowed
+}

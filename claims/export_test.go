@@ -1,0 +1,59 @@
+package claims
+
+import (
+	"context"
+	"time"
+)
+
+// The reasons, so that a test can name the one that it expects.
+var (
+	ErrTooLarge     = errTooLarge
+	ErrSegments     = errSegments
+	ErrBase64       = errBase64
+	ErrSyntax       = errSyntax
+	ErrDuplicate    = errDuplicate
+	ErrHeader       = errHeader
+	ErrAlgorithm    = errAlgorithm
+	ErrKeyID        = errKeyID
+	ErrType         = errType
+	ErrUnknownKey   = errUnknownKey
+	ErrSignature    = errSignature
+	ErrMemberType   = errMemberType
+	ErrMissing      = errMissing
+	ErrDate         = errDate
+	ErrNotYet       = errNotYet
+	ErrIssuer       = errIssuer
+	ErrAudience     = errAudience
+	ErrUse          = errUse
+	ErrSubject      = errSubject
+	ErrUnencodable  = errUnencodable
+	ErrDialect      = errDialect
+	ErrKeyMaterial  = errKeyMaterial
+	ErrPEM          = errPEM
+	ErrApp          = errApp
+	ErrVerifier     = errVerifier
+	ErrNoVerifier   = errNoVerifier
+	ErrKeySetAnswer = errKeySetAnswer
+)
+
+// VerifyAt is Verify at a moment of the test's choice.
+func (v *Verifier[T]) VerifyAt(ctx context.Context, token string, now time.Time) (*Claims[T], error) {
+	return v.verify(ctx, token, now)
+}
+
+// Member is one member of an object that was read.
+type Member struct{ Name, Value string }
+
+// ReadObject is readObject for tests.
+func ReadObject(text []byte) ([]Member, error) {
+	members, err := readObject(text, nil)
+	var out []Member
+	for _, m := range members {
+		out = append(out, Member{string(m.name), string(m.value)})
+	}
+	return out, err
+}
+
+// Parse and Append are the two directions of a date.
+func (f TimeFormat) Parse(raw []byte) (time.Time, error)          { return f.parse(raw) }
+func (f TimeFormat) Append(b []byte, t time.Time) ([]byte, error) { return f.append(b, t) }

@@ -17,10 +17,13 @@ import (
 // bound to one algorithm and, if it has one, an id. It never changes and may
 // be shared. The zero Key verifies nothing.
 type Key struct {
-	id       string
-	alg      string
-	method   jwt.SigningMethod
-	material any // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or []byte
+	id     string
+	alg    string
+	method jwt.SigningMethod
+	// material returns *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or
+	// []byte. It is a function because fmt does not call String on a field that
+	// is not exported, such as a key set's keys, and no verb looks into a function.
+	material func() any
 }
 
 // maxKeyID bounds the length of a kid, in keys and in headers.
@@ -67,7 +70,7 @@ func (k *Key) fits(h Header) bool {
 
 // verifies reports whether signature is k's over signed.
 func (k *Key) verifies(signed string, signature []byte) bool {
-	return k != nil && k.method != nil && k.method.Verify(signed, signature, k.material) == nil
+	return k != nil && k.method != nil && k.method.Verify(signed, signature, k.material()) == nil
 }
 
 func newKey(alg, kid string, material any, insecureSize bool) (*Key, error) {
@@ -82,7 +85,7 @@ func newKey(alg, kid string, material any, insecureSize bool) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s key %s: %w", errKeyMaterial, alg, quoted(kid), err)
 	}
-	return &Key{id: kid, alg: alg, method: a.method, material: material}, nil
+	return &Key{id: kid, alg: alg, method: a.method, material: func() any { return material }}, nil
 }
 
 // algorithm ties a signature method to the keys that fit it.

@@ -340,6 +340,32 @@ func TestClaimAttacks(t *testing.T) {
 			}
 		}
 	})
+	t.Run("CL-36", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			keys := &countingKeys{keys: []*claims.Key{keyOf("HS256", "")}}
+			c := config
+			c.Keys = keys
+			v := must(claims.NewVerifier[map[string]any](c))
+			s := tokenOf("HS256", fmt.Sprintf(`{"iss":"iss1","sub":"alice","aud":"api","exp":%d}`, time.Now().Add(time.Minute).Unix()))
+			verify := func(want error) {
+				t.Helper()
+				if _, err := v.Verify(context.Background(), s); !errors.Is(err, want) {
+					t.Errorf("got %v, want %v", err, want)
+				}
+			}
+			verify(nil)
+			verify(nil)
+			offered := keys.keys
+			keys.keys = nil
+			verify(claims.ErrUnknownKey)
+			keys.keys, keys.err = offered, errors.New("down")
+			verify(claims.ErrKeySetAnswer)
+			keys.err = nil
+			verify(nil)
+			time.Sleep(time.Minute)
+			verify(claims.ErrExpired)
+		})
+	})
 	t.Run("scope is split at spaces only", func(t *testing.T) {
 		v := verifierOf(keyOf("HS256", ""))
 		c := accepted(t, v, tokenOf("HS256", strings.TrimSuffix(goodPayload, "}")+`,"scope":" a  b\tadmin c\u00a0admin "}`))

@@ -3,6 +3,8 @@ package claims
 import (
 	"context"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // The reasons, so that a test can name the one that it expects.
@@ -39,6 +41,21 @@ var (
 // VerifyAt is Verify at a moment of the test's choice.
 func (v *Verifier[T]) VerifyAt(ctx context.Context, token string, now time.Time) (*Claims[T], error) {
 	return v.verify(ctx, token, now)
+}
+
+// Counting is k that also counts how often it is tried.
+func Counting(k *Key, tries *int) *Key {
+	return &Key{k.id, k.alg, countingMethod{k.method, tries}, k.material}
+}
+
+type countingMethod struct {
+	jwt.SigningMethod
+	tries *int
+}
+
+func (m countingMethod) Verify(signed string, signature []byte, key any) error {
+	*m.tries++
+	return m.SigningMethod.Verify(signed, signature, key)
 }
 
 // Member is one member of an object that was read.

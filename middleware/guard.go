@@ -106,8 +106,8 @@ func (g *Guard[T]) Check(r *http.Request) (*claims.Claims[T], error) {
 }
 
 func (g *Guard[T]) mount(next http.Handler, optional bool) http.Handler {
-	if g == nil {
-		g = new(Guard[T])
+	if g == nil || g.verifier == nil && g.mistake == nil {
+		g = g.spoiled(errZero)
 	}
 	if next == nil {
 		g = g.spoiled(errors.New("middleware: Handler: next is nil"))

@@ -83,7 +83,8 @@ func (l *Limiter) strictest(ok bool, cells []Cell, n int) Decision {
 	var strict Decision
 	for i, p := range l.parts {
 		_, room := spend(cells[i].Debt, cells[i].Cost, cells[i].Tolerance)
-		d := p.decide(ok || room, cells[i].Debt, n)
+		var d Decision
+		p.decide(&d, ok || room, cells[i].Debt, n)
 		if i == 0 || stricter(d, strict) {
 			strict = d
 		}

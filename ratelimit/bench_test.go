@@ -3,6 +3,8 @@ package ratelimit_test
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
+	"math/bits"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -35,6 +37,46 @@ func (f *floor) allow(interval, tolerance int64) bool {
 	return true
 }
 
+// openFloor is floor behind a table that does nothing but find: of one size,
+// under one lock, with no bound, no expiry, no growth.
+type openFloor struct {
+	mu    sync.Mutex
+	base  time.Time
+	seeds [2]maphash.Seed
+	slots []struct {
+		hi, lo uint64
+		full   int64
+	}
+}
+
+func newOpenFloor(n int) *openFloor {
+	f := &openFloor{base: time.Now(), seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	f.slots = make([]struct {
+		hi, lo uint64
+		full   int64
+	}, 2<<bits.Len(uint(n)))
+	return f
+}
+
+func (f *openFloor) allow(key string, interval, tolerance int64) bool {
+	hi, lo := maphash.String(f.seeds[0], key), maphash.String(f.seeds[1], key)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := int64(time.Since(f.base))
+	mask := uint64(len(f.slots) - 1)
+	i := hi & mask
+	for f.slots[i].full != 0 && (f.slots[i].hi != hi || f.slots[i].lo != lo) {
+		i = (i + 1) & mask
+	}
+	s := &f.slots[i]
+	debt := max(0, s.full-now) + interval
+	if debt > tolerance {
+		return false
+	}
+	s.hi, s.lo, s.full = hi, lo, now+debt
+	return true
+}
+
 // generous never refuses in a benchmark.
 var generous = ratelimit.Limit{Rate: 1e6, Burst: 1e9}
 
@@ -58,6 +100,20 @@ func BenchmarkAllow(b *testing.B) {
 		}
 	})
 	for _, n := range []int{1, 1000, 1_000_000} {
+		b.Run(fmt.Sprintf("floor, %d keys", n), func(b *testing.B) {
+			all := keys(n)
+			f := newOpenFloor(n)
+			for _, k := range all {
+				f.allow(k, 1e11, 1e15)
+			}
+			i := 0
+			for b.Loop() {
+				if i += stride; i >= n {
+					i %= n
+				}
+				f.allow(all[i], 1000, 1e15)
+			}
+		})
 		b.Run(fmt.Sprintf("%d keys", n), func(b *testing.B) {
 			all := keys(n)
 			l := newLimiter(b, ratelimit.Config{Limit: generous, Store: ratelimit.NewMemoryStore(2 * n)})

@@ -24,13 +24,11 @@ func spend(debt, cost, tolerance time.Duration) (after time.Duration, ok bool) {
 }
 
 // decide puts into words what a store answered about a bucket.
-func (p *policy) decide(ok bool, debt time.Duration, n int) Decision {
-	return Decision{
-		Allowed:    ok,
-		Policy:     p.name,
-		Limit:      p.limit,
-		Remaining:  int(max(0, p.tolerance-debt) / p.interval),
-		RetryAfter: max(0, debt+time.Duration(n)*p.interval-p.tolerance),
-		Reset:      debt,
-	}
+func (p *policy) decide(d *Decision, ok bool, debt time.Duration, n int) {
+	d.Allowed = ok
+	d.Policy = p.name
+	d.Limit = p.limit
+	d.Remaining = int(max(0, p.tolerance-debt) / p.interval)
+	d.RetryAfter = max(0, debt+time.Duration(n)*p.interval-p.tolerance)
+	d.Reset = debt
 }

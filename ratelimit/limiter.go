@@ -145,47 +145,51 @@ func (l *Limiter) Allow(ctx context.Context, key string) (Decision, error) {
 // AllowN spends n tokens of key, or none: what costs more, takes more. An n
 // below 1 or above the burst, which no waiting would admit, is an error.
 // A limiter of several limits takes n of each, under the same key.
-func (l *Limiter) AllowN(ctx context.Context, key string, n int) (Decision, error) {
+func (l *Limiter) AllowN(ctx context.Context, key string, n int) (d Decision, err error) {
 	if len(l.parts) == 1 {
-		return l.takeOne(ctx, key, n)
+		err = l.takeOne(ctx, key, n, &d)
+		return d, err
 	}
 	return l.takeAll(ctx, n, func(*policy) (string, error) { return key, nil })
 }
 
 // Check decides about r and charges it, but writes nothing. An error says that
 // r could not be judged: no key, or no store. It is not admitted then.
-func (l *Limiter) Check(r *http.Request) (Decision, error) {
+func (l *Limiter) Check(r *http.Request) (d Decision, err error) {
 	if len(l.parts) == 1 {
 		key, err := l.parts[0].keyOf(r)
-		if err != nil {
-			return Decision{}, err
+		if err == nil {
+			err = l.takeOne(r.Context(), key, 1, &d)
 		}
-		return l.takeOne(r.Context(), key, 1)
+		return d, err
 	}
 	return l.takeAll(r.Context(), 1, func(p *policy) (string, error) { return p.keyOf(r) })
 }
 
-// takeOne is the way of a single limit.
-func (l *Limiter) takeOne(ctx context.Context, key string, n int) (Decision, error) {
+// takeOne is the way of a single limit. It sets d where it is, as copies of it
+// are a tenth of a decision.
+func (l *Limiter) takeOne(ctx context.Context, key string, n int, d *Decision) error {
 	p := l.parts[0]
 	if n < 1 || n > p.limit.Burst {
-		return Decision{}, p.costError(n)
+		return p.costError(n)
 	}
 	if key == "" {
-		return Decision{}, errNoKey
+		return errNoKey
 	}
 	key = boundKey(key)
 	cost := time.Duration(n) * p.interval
 	if l.memory != nil {
 		debt, ok := l.memory.takeOne(p.space, key, cost, p.interval, p.tolerance)
-		return p.decide(ok, debt, n), nil
+		p.decide(d, ok, debt, n)
+		return nil
 	}
 	cells := []Cell{{Policy: p.name, Key: key, Cost: cost, Interval: p.interval, Tolerance: p.tolerance}}
 	ok, err := l.store.Take(ctx, cells)
 	if err != nil {
-		return Decision{}, fmt.Errorf("ratelimit: store: %w", err)
+		return fmt.Errorf("ratelimit: store: %w", err)
 	}
-	return p.decide(ok, cells[0].Debt, n), nil
+	p.decide(d, ok, cells[0].Debt, n)
+	return nil
 }
 
 var (

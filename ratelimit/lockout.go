@@ -61,7 +61,8 @@ type LockoutConfig struct {
 type Lockout struct {
 	entry  Entry // all but Key, Op and Receipt
 	store  Store
-	memory *MemoryStore
+	memory *MemoryStore // store, if it is ours
+	space  digest       // of the name, in memory
 	logger *slog.Logger
 }
 
@@ -106,7 +107,9 @@ func NewLockout(c LockoutConfig) (*Lockout, error) {
 		store:  c.Store,
 		logger: c.Logger,
 	}
-	l.memory, _ = c.Store.(*MemoryStore)
+	if m, ok := c.Store.(*MemoryStore); ok {
+		l.memory, l.space = m, m.space(c.Name)
+	}
 	return l, nil
 }
 
@@ -206,7 +209,7 @@ func (l *Lockout) log(ctx context.Context, key string, op Op, receipt uint64) (i
 	e := l.entry
 	e.Key, e.Op, e.Receipt = boundKey(key), op, receipt
 	if l.memory != nil {
-		return l.memory.Log(ctx, e)
+		return l.memory.log(l.space, &e)
 	}
 	charges, wait, err := l.store.Log(ctx, e)
 	if err != nil {

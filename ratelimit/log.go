@@ -20,7 +20,7 @@ type charge struct {
 }
 
 // apply is the arithmetic of lockouts, as [Store.Log] describes it.
-func (a *attempts) apply(e Entry, now int64) (charges int, wait time.Duration) {
+func (a *attempts) apply(e *Entry, now int64) (charges int, wait time.Duration) {
 	a.forget(e, now)
 	switch e.Op {
 	case OpClear:
@@ -47,7 +47,7 @@ func (a *attempts) apply(e Entry, now int64) (charges int, wait time.Duration) {
 
 // forget drops what has expired: of a full log everything at once, else the
 // charges that are older than the window.
-func (a *attempts) forget(e Entry, now int64) {
+func (a *attempts) forget(e *Entry, now int64) {
 	n := len(a.charges)
 	if n >= e.Tries {
 		if now >= a.charges[n-1].at+int64(e.Block) {
@@ -63,7 +63,7 @@ func (a *attempts) forget(e Entry, now int64) {
 }
 
 // settle works out what the charges mean.
-func (a *attempts) settle(e Entry) {
+func (a *attempts) settle(e *Entry) {
 	n := len(a.charges)
 	a.blocks, a.until = n >= e.Tries, 0
 	if n > 0 {
@@ -88,7 +88,12 @@ func (m *MemoryStore) Log(_ context.Context, e Entry) (charges int, wait time.Du
 	if err := e.validate(); err != nil {
 		return 0, 0, err
 	}
-	d := m.digest(m.space(e.Policy), e.Key)
+	return m.log(m.space(e.Policy), &e)
+}
+
+// log is Log of an entry that is known to be valid.
+func (m *MemoryStore) log(space digest, e *Entry) (charges int, wait time.Duration, err error) {
+	d := m.digest(space, e.Key)
 	now := m.time()
 	if now >= m.due.Load() {
 		m.sweep(now)

@@ -160,8 +160,14 @@ func (m *MemoryStore) Take(_ context.Context, cells []Cell) (bool, error) {
 	if now >= m.due.Load() {
 		m.sweep(now)
 	}
-	now, unlock := m.lockAll(digests[:len(cells)], now)
-	defer unlock()
+	held := m.order(digests[:len(cells)])
+	for _, i := range held.shards[:held.n] {
+		now = max(now, m.shards[i].lock(now))
+		defer m.shards[i].mu.Unlock()
+	}
+	for _, i := range held.shards[:held.n] {
+		m.shards[i].now = now
+	}
 	ok := true
 	for i := range cells {
 		c := &cells[i]
@@ -197,30 +203,28 @@ func validateCells(cells []Cell) error {
 	return nil
 }
 
-// lockAll locks the shards of all digests, in ascending order and each once.
-func (m *MemoryStore) lockAll(digests []digest, now int64) (latest int64, unlock func()) {
-	var in [maxCells]uint64
-	n := 0
+// inOrder are the shards of several cells, in ascending order and each once:
+// the order in which everybody locks them.
+type inOrder struct {
+	shards [maxCells]uint64
+	n      int
+}
+
+func (m *MemoryStore) order(digests []digest) (o inOrder) {
 	for _, d := range digests {
-		i := n
-		for i > 0 && in[i-1] > d.lo&m.mask {
+		shard := d.lo & m.mask
+		i := o.n
+		for i > 0 && o.shards[i-1] > shard {
 			i--
 		}
-		if i > 0 && in[i-1] == d.lo&m.mask {
+		if i > 0 && o.shards[i-1] == shard {
 			continue
 		}
-		copy(in[i+1:n+1], in[i:n])
-		in[i] = d.lo & m.mask
-		n++
+		copy(o.shards[i+1:o.n+1], o.shards[i:o.n])
+		o.shards[i] = shard
+		o.n++
 	}
-	for _, i := range in[:n] {
-		now = max(now, m.shards[i].lock(now))
-	}
-	return now, func() {
-		for _, i := range in[:n] {
-			m.shards[i].mu.Unlock()
-		}
-	}
+	return o
 }
 
 // sweep removes what has expired from one shard, the next one in turn. One

@@ -45,8 +45,9 @@ type Config[T any] struct {
 
 	// Store keeps the sessions.
 	Store Store
-	// Renew, if set, is called at every refresh before anything is spent, with
-	// the claims that the session has. It may change Party, Scope and App, up
+	// Renew, if set, is called at every refresh before anything is spent (twice
+	// if the refresh lost a race), with the claims that the session has: read
+	// the account again, and change them to what it may do now. It may change Party, Scope and App, up
 	// and down, and what it sets is what the session has from then on; other
 	// fields are not its to change. ErrRefused ends the session; any other
 	// error, and a panic, leaves everything as it was.

@@ -31,7 +31,7 @@ func (s *Issuer[T]) raise(ctx context.Context, e Event) {
 }
 
 func (s *Issuer[T]) logger() *slog.Logger {
-	if s.config.Logger != nil {
+	if s != nil && s.config.Logger != nil {
 		return s.config.Logger
 	}
 	return slog.Default()

@@ -34,7 +34,7 @@ func (s *Issuer[T]) mint(e *session, c *claims.Claims[T], now time.Time) (Pair, 
 	if slices.Contains(s.config.Dialect.Members, "nbf") {
 		access.NotBefore, refresh.NotBefore = access.IssuedAt, refresh.IssuedAt
 	}
-	p := Pair{ExpiresIn: access.Expiry.Sub(now), Session: e.id}
+	p := Pair{ExpiresIn: access.Expiry.Sub(now), Scope: strings.Join(c.Scope, " "), Session: e.id}
 	var err error
 	if p.AccessToken, err = s.token(s.access, &access, now); err != nil {
 		return Pair{}, fmt.Errorf("issuer: access token: %w", err)

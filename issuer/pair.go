@@ -13,6 +13,8 @@ type Pair struct {
 	RefreshToken string
 	// ExpiresIn is how long the access token is valid.
 	ExpiresIn time.Duration
+	// Scope is what the access token may be used for, as RFC 6749 §3.3 writes it.
+	Scope string
 	// Session is the id of the session, for [Issuer.RevokeSession].
 	Session string
 }

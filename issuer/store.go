@@ -34,7 +34,7 @@ type Store interface {
 // which a token could be made.
 type Record struct {
 	Session string    // its key: at most 32 characters of base64url
-	Subject string    // whose it is: 1 to 1024 bytes of any kind; it never changes
+	Subject string    // whose it is: 1 to 1024 bytes of UTF-8, NUL among them; it never changes
 	Version uint64    // 1 when it is new, one more at every change
 	Expiry  time.Time // after this moment nobody needs it; milliseconds count
 	Data    []byte    // what the issuer knows of it, opaque, at most 64 KiB

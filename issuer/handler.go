@@ -1,0 +1,165 @@
+package issuer
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+const (
+	// maxBody is how many bytes of a request's body are read.
+	maxBody = 64 << 10
+	// retryAfter is for how many seconds clients are asked to wait when
+	// something could not be done.
+	retryAfter = 5
+)
+
+// LoginHandler answers POST requests whose sender authenticate knows with the
+// first pair of a session, RFC 6749 §5.1. The request is authenticate's to read:
+// its body ends with an error after 64 KiB, its URL should hold no secret.
+//
+// authenticate returns whom it knows; or an error that matches [ErrRefused] for
+// wrong credentials and for requests that make no sense, all of which are
+// answered alike, 400 invalid_grant; or any other error if it can't tell, which
+// is answered 503. It should take as long for accounts that don't exist, and be
+// behind a limit of tries: package ratelimit.
+//
+// The session's label is the User-Agent.
+func (s *Issuer[T]) LoginHandler(authenticate func(*http.Request) (claims.Claims[T], error)) http.Handler {
+	return s.post(func(r *http.Request) reply {
+		if authenticate == nil {
+			return s.failed(r, errors.New("issuer: LoginHandler was given no function"))
+		}
+		c, err := authenticate(r)
+		var tooLarge *http.MaxBytesError
+		switch {
+		case errors.As(err, &tooLarge):
+			return refusal(http.StatusRequestEntityTooLarge, "invalid_request")
+		case errors.Is(err, ErrRefused):
+			return refusal(http.StatusBadRequest, "invalid_grant")
+		case err != nil:
+			return s.failed(r, err)
+		}
+		pair, err := s.Issue(WithLabel(r.Context(), r.UserAgent()), c)
+		if err != nil {
+			return s.failed(r, err)
+		}
+		return granted(pair)
+	})
+}
+
+// RefreshHandler spends the refresh token in a POST request and answers with the
+// next pair: RFC 6749 §5.1, §5.2 and §6. The body is a form with grant_type and
+// refresh_token, or a JSON object with refresh_token; nothing else in it, such
+// as scope, has any effect, and the URL is not looked at. No cookie is read, so
+// no foreign page can refresh.
+func (s *Issuer[T]) RefreshHandler() http.Handler {
+	return s.post(func(r *http.Request) reply {
+		fields, status := readBody(r)
+		if status != 0 {
+			return refusal(status, "invalid_request")
+		}
+		grantType, hasType := fields["grant_type"]
+		token := fields["refresh_token"]
+		switch {
+		case token == "" || !hasType && !isJSON(r):
+			return refusal(http.StatusBadRequest, "invalid_request")
+		case hasType && grantType != "refresh_token":
+			return refusal(http.StatusBadRequest, "unsupported_grant_type")
+		}
+		pair, err := s.Refresh(r.Context(), token)
+		switch {
+		case errors.Is(err, ErrGrant):
+			s.logger().DebugContext(r.Context(), "issuer: refresh refused", slog.Any("error", err))
+			return refusal(http.StatusBadRequest, "invalid_grant")
+		case err != nil:
+			return s.failed(r, err)
+		}
+		return granted(pair)
+	})
+}
+
+// RevokeHandler ends the session of the refresh token that a POST request has as
+// token, in a form or a JSON object: RFC 7009 §2. It answers 200 also for tokens
+// that it doesn't know, and 503 if the session may live on.
+func (s *Issuer[T]) RevokeHandler() http.Handler {
+	return s.post(func(r *http.Request) reply {
+		fields, status := readBody(r)
+		if status == 0 && fields["token"] == "" {
+			status = http.StatusBadRequest
+		}
+		if status != 0 {
+			return refusal(status, "invalid_request")
+		}
+		if err := s.Revoke(r.Context(), fields["token"]); err != nil {
+			return s.failed(r, err)
+		}
+		return reply{status: http.StatusOK}
+	})
+}
+
+// reply is a response before it is written.
+type reply struct {
+	status int
+	body   any // nil for none
+}
+
+// tokenResponse is RFC 6749 §5.1.
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token"`
+	Scope        string `json:"scope,omitempty"`
+}
+
+// errorResponse is RFC 6749 §5.2. It has a code, and never an error's text.
+type errorResponse struct {
+	Error string `json:"error"`
+}
+
+func granted(p Pair) reply {
+	return reply{http.StatusOK, tokenResponse{p.AccessToken, "Bearer", int64(p.ExpiresIn.Seconds()), p.RefreshToken, p.Scope}}
+}
+
+func refusal(status int, code string) reply { return reply{status, errorResponse{code}} }
+
+// failed logs what a client is not told.
+func (s *Issuer[T]) failed(r *http.Request, err error) reply {
+	if r.Context().Err() == nil { // else the client has gone
+		s.logger().ErrorContext(r.Context(), "issuer: request could not be answered",
+			slog.String("path", r.URL.Path), slog.Any("error", err))
+	}
+	return refusal(http.StatusServiceUnavailable, "temporarily_unavailable")
+}
+
+// post answers POST requests as decide says. It is the only writer.
+func (s *Issuer[T]) post(decide func(*http.Request) reply) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := refusal(http.StatusMethodNotAllowed, "invalid_request")
+		if r.Method == http.MethodPost {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			a = decide(r)
+		}
+		h := w.Header()
+		h.Set("Cache-Control", "no-store") // RFC 6749 §5.1
+		h.Set("Pragma", "no-cache")
+		switch a.status {
+		case http.StatusMethodNotAllowed:
+			h.Set("Allow", http.MethodPost)
+		case http.StatusServiceUnavailable:
+			h.Set("Retry-After", strconv.Itoa(retryAfter))
+		}
+		if a.body == nil {
+			w.WriteHeader(a.status)
+			return
+		}
+		h.Set("Content-Type", "application/json")
+		w.WriteHeader(a.status)
+		json.NewEncoder(w).Encode(a.body)
+	})
+}

@@ -345,7 +345,7 @@ func (r *Recovery) mac(parts ...string) []byte {
 
 // id names the record of an account, and the account in the log.
 func (r *Recovery) id(account string) string {
-	return "recovery." + base64.RawURLEncoding.EncodeToString(r.mac("account", account)[:16])
+	return "recovery-" + base64.RawURLEncoding.EncodeToString(r.mac("account", account)[:16])
 }
 
 // digest binds a code to its account and to the request that it was made for.

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/recovery"
+	"github.com/gatehouse-go/gatehouse/middleware"
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+)
+
+const demoPassword = "demo-password"
+
+// Settings are what differs between a real start and a tour.
+type Settings struct {
+	AccessLife time.Duration
+	Mail       func(to, text string)
+	Logger     *slog.Logger
+}
+
+// App is the whole server.
+type App struct {
+	http.Handler
+	accounts *Accounts
+	tokens   *issuer.Issuer[Account]
+	codes    *recovery.Recovery
+	settings Settings
+}
+
+func newApp(s Settings) (*App, error) {
+	app := &App{accounts: &Accounts{byEmail: map[string]account{}}, settings: s}
+	app.accounts.add("admin@example.com", demoPassword, Admin, 1)
+	app.accounts.add("manager@example.com", demoPassword, PropertyManagementCompany, 2)
+	app.accounts.add("contractor@example.com", demoPassword, Contractor, 3)
+
+	// Who hands out passes. A real server loads its keys, and keeps sessions in
+	// a store that outlives it.
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	key, err := issuer.NewKey("EdDSA", private, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := issuer.NewSchedule(key)
+	if err != nil {
+		return nil, err
+	}
+	store := issuer.NewMemoryStore()
+	app.tokens, err = issuer.New(issuer.Config[Account]{
+		Issuer: "https://id.example", Audience: []string{"api"},
+		Keys: keys, Store: store, AccessLife: s.AccessLife, Renew: app.renew, Logger: s.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	// Who may come in.
+	verify, err := claims.NewVerifier[Account](claims.Config{
+		Issuer: "https://id.example", Audience: []string{"api"}, Keys: app.tokens.KeySet(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	guard := middleware.New(verify, middleware.Config{Logger: s.Logger})
+
+	// How often.
+	limits, err := ratelimit.NewSet(
+		ratelimit.Config{Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(30, time.Minute), Key: ratelimit.RemoteIP, Quiet: true, Logger: s.Logger},
+		ratelimit.Config{Name: "Account", Limit: ratelimit.Per(60, time.Minute), Key: subject, Logger: s.Logger},
+	)
+	if err != nil {
+		return nil, err
+	}
+	auth, perAccount := limits.Handler("DefaultRateLimitAuth"), limits.Handler("Account")
+
+	// How to come back without a password.
+	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery", Logger: s.Logger})
+	if err != nil {
+		return nil, err
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	app.codes, err = recovery.New(recovery.Config{Store: store, Lockout: lockout, Secret: secret, Logger: s.Logger})
+	if err != nil {
+		return nil, err
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", auth(app.tokens.LoginHandler(app.login)))
+	mux.Handle("POST /refresh", auth(app.tokens.RefreshHandler()))
+	mux.Handle("POST /logout", app.tokens.RevokeHandler())
+	mux.Handle("GET /me", guard.Handler(perAccount(http.HandlerFunc(me))))
+	mux.Handle("GET /buildings", guard.Only(Admin, PropertyManagementCompany).Handler(http.HandlerFunc(buildings)))
+	mux.Handle("POST /recovery", auth(http.HandlerFunc(app.startRecovery)))
+	mux.Handle("PUT /recovery", auth(http.HandlerFunc(app.redeemRecovery)))
+	mux.Handle("POST /recovery/unblock", guard.Only(Admin, PropertyManagementCompany).Handler(http.HandlerFunc(app.unblockRecovery)))
+	app.Handler = http.MaxBytesHandler(mux, 64<<10)
+	return app, nil
+}
+
+// login says whom the password of a request belongs to.
+func (app *App) login(r *http.Request) (claims.Claims[Account], error) {
+	email, found, ok := app.accounts.authenticate(r.PostFormValue("email"), r.PostFormValue("password"))
+	if !ok {
+		return claims.Claims[Account]{}, issuer.ErrRefused
+	}
+	return claims.Claims[Account]{Subject: email, Party: found.party, App: Account{found.company}}, nil
+}
+
+// renew reads the account again at every refresh, so that a change of its
+// access takes effect then.
+func (app *App) renew(_ context.Context, c *claims.Claims[Account]) error {
+	_, found, ok := app.accounts.find(c.Subject)
+	if !ok {
+		return issuer.ErrRefused
+	}
+	c.Party, c.App = found.party, Account{found.company}
+	return nil
+}
+
+// subject is whose bucket a guarded request is charged to.
+func subject(r *http.Request) (string, error) {
+	caller, _ := claims.FromContext[Account](r.Context())
+	return caller.Subject, nil
+}
+
+func me(w http.ResponseWriter, r *http.Request) {
+	caller, _ := claims.FromContext[Account](r.Context())
+	answer(w, map[string]any{"email": caller.Subject, "party": caller.Party, "companyId": caller.App.Company})
+}
+
+func buildings(w http.ResponseWriter, r *http.Request) {
+	answer(w, []string{"Gatehouse 1", "Gatehouse 2"})
+}
+
+// startRecovery answers the same for every address.
+func (app *App) startRecovery(w http.ResponseWriter, r *http.Request) {
+	email, err := ratelimit.Email(r.PostFormValue("email"))
+	if err != nil {
+		http.Error(w, "email: not an address that we can write to", http.StatusBadRequest)
+		return
+	}
+	var send func(context.Context, string) error
+	if _, _, ok := app.accounts.find(email); ok {
+		send = func(_ context.Context, code string) error {
+			app.settings.Mail(email, "your recovery code is "+code)
+			return nil
+		}
+	}
+	app.reply(w, r, app.codes.Start(r.Context(), email, send))
+}
+
+// redeemRecovery sets a new password and ends all sessions.
+func (app *App) redeemRecovery(w http.ResponseWriter, r *http.Request) {
+	email, err := ratelimit.Email(r.PostFormValue("email"))
+	password := r.PostFormValue("password")
+	if err != nil || len(password) < 8 {
+		http.Error(w, "email: an address is needed; password: at least 8 characters are needed", http.StatusBadRequest)
+		return
+	}
+	ok, err := app.codes.Redeem(r.Context(), email, r.PostFormValue("code"))
+	if err == nil && ok {
+		app.accounts.setPassword(email, password)
+		err = app.tokens.RevokeAll(r.Context(), email)
+	} else if err == nil {
+		err = recovery.ErrMalformed // a wrong code is answered as a malformed one
+	}
+	app.reply(w, r, err)
+}
+
+func (app *App) unblockRecovery(w http.ResponseWriter, r *http.Request) {
+	email, err := ratelimit.Email(r.PostFormValue("email"))
+	if err != nil {
+		http.Error(w, "email: an address is needed", http.StatusBadRequest)
+		return
+	}
+	app.reply(w, r, app.codes.Unblock(r.Context(), email))
+}
+
+// reply answers a step of the recovery flow.
+func (app *App) reply(w http.ResponseWriter, r *http.Request, err error) {
+	var blocked *ratelimit.BlockedError
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
+	case errors.Is(err, recovery.ErrMalformed):
+		http.Error(w, "code: wrong or expired", http.StatusBadRequest)
+	case errors.As(err, &blocked):
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(blocked.RetryAfter.Seconds()))))
+		http.Error(w, "recovery is blocked", http.StatusTooManyRequests)
+	default:
+		app.settings.Logger.ErrorContext(r.Context(), "recovery failed", "err", err)
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "try again later", http.StatusServiceUnavailable)
+	}
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		slog.Error("answer", "err", err)
+	}
+}

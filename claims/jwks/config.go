@@ -1,0 +1,192 @@
+package jwks
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config says where one issuer's JWK Set is and how it is followed. One of URL
+// and Issuer is required.
+type Config struct {
+	// URL is where the set is. It is https, or http on this host (a loopback
+	// address or "localhost").
+	URL string
+	// Issuer finds the set by OpenID Connect Discovery §4: URL/.well-known/openid-configuration
+	// is read before each fetch. Its issuer must be this string exactly, which is
+	// also claims.Config.Issuer; its jwks_uri must lie in the same origin or in
+	// one of Origins.
+	Issuer string
+	// Origins are further origins, such as "https://keys.example", where the
+	// jwks_uri of Issuer may lie.
+	Origins []string
+
+	// Algorithms are those that keys may have, most usual first: a key without
+	// alg gets the first that fits it. If nil: RS256, ES256, ES384, ES512, EdDSA,
+	// RS384, RS512, PS256, PS384, PS512. HMAC is not possible.
+	Algorithms []string
+
+	// Client fetches; [http.DefaultClient] if nil. It is copied. Whatever its
+	// CheckRedirect, redirects stay within the origin, and are 3 at most.
+	Client *http.Client
+	// Refresh is how often the set is fetched, 15 minutes if 0, from 1 second to
+	// 24 hours. Fetches begin up to a tenth earlier, so that many verifiers spread
+	// out. A shorter max-age of the answer (RFC 9111 §5.2.2.1), but not less than
+	// a minute, is honoured; a longer one is not, because a withdrawn key would
+	// live on.
+	Refresh time.Duration
+	// MaxStale is how long the last good set is used while no other can be had,
+	// 24 hours if 0, from Refresh to 30 days.
+	MaxStale time.Duration
+	// MinInterval is the least time between the beginnings of two fetches,
+	// whatever causes them, 1 second if 0, from 100 milliseconds to 30 seconds.
+	MinInterval time.Duration
+	// Timeout bounds one fetch, discovery included, 5 seconds if 0, from 100
+	// milliseconds to 1 minute.
+	Timeout time.Duration
+	// MaxBytes bounds an answer, 1 MiB if 0, 16 MiB at most.
+	MaxBytes int
+	// MaxKeys bounds a set, 100 if 0, 1000 at most.
+	MaxKeys int
+
+	// OnDemand starts no goroutine: the set is fetched when Keys finds it due,
+	// and that request waits for it. It is for processes that live shortly.
+	OnDemand bool
+	// StartEmpty makes New return before the set was loaded. Until it is, Keys
+	// answers [ErrUnavailable].
+	StartEmpty bool
+	// InsecureHTTP allows http to other hosts. Whoever is on the way can then
+	// exchange the keys (RFC 8725 §3.10).
+	InsecureHTTP bool
+
+	// Logger hears of fetches that fail and keys that are skipped, at each change
+	// once. Nil is [slog.Default].
+	Logger *slog.Logger
+}
+
+var usualAlgorithms = []string{"RS256", "ES256", "ES384", "ES512", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512"}
+
+// settled returns c with its defaults, or every mistake in it.
+func (c Config) settled() (Config, error) {
+	m := mistakes{in: errConfig}
+	if (c.URL == "") == (c.Issuer == "") {
+		m.add("one of URL and Issuer is needed")
+	}
+	if c.URL != "" {
+		if _, err := c.checkURL(c.URL); err != nil {
+			m.add("URL: %w", err)
+		}
+	}
+	if c.Issuer != "" {
+		if u, err := c.checkURL(c.Issuer); err != nil {
+			m.add("Issuer: %w", err)
+		} else if u.RawQuery != "" || strings.Contains(c.Issuer, "#") {
+			m.add("Issuer has a query or fragment")
+		}
+	} else if len(c.Origins) > 0 {
+		m.add("Origins are for an Issuer")
+	}
+	c.Origins = slices.Clone(c.Origins)
+	for i, o := range c.Origins {
+		u, err := c.checkURL(o)
+		if err != nil {
+			m.add("Origins: %w", err)
+		} else if c.Origins[i] = origin(u); c.Origins[i] != strings.ToLower(o) {
+			m.add("Origins: %s is not just scheme, host and port", quoted(o))
+		}
+	}
+	c.Algorithms = m.algorithms(c.Algorithms)
+	m.within("Refresh", &c.Refresh, 15*time.Minute, time.Second, 24*time.Hour)
+	m.within("MaxStale", &c.MaxStale, 24*time.Hour, c.Refresh, 30*24*time.Hour)
+	m.within("MinInterval", &c.MinInterval, time.Second, 100*time.Millisecond, 30*time.Second)
+	m.within("Timeout", &c.Timeout, 5*time.Second, 100*time.Millisecond, time.Minute)
+	m.count("MaxBytes", &c.MaxBytes, 1<<20, 16<<20)
+	m.count("MaxKeys", &c.MaxKeys, 100, 1000)
+	if c.Client == nil {
+		c.Client = http.DefaultClient
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, errors.Join(m.found...)
+}
+
+// checkURL returns the URL if keys may be fetched from there.
+func (c Config) checkURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return nil, fmt.Errorf("%s is not an absolute URL", quoted(s))
+	case u.User != nil:
+		return nil, fmt.Errorf("a user name or password in the URL of %s would end up in logs", quoted(u.Host))
+	case u.Scheme == "https", u.Scheme == "http" && (c.InsecureHTTP || isLoopback(u.Hostname())):
+		return u, nil
+	}
+	return nil, fmt.Errorf("%s is not https", quoted(s))
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// origin is RFC 6454 §4: scheme, host and port.
+func origin(u *url.URL) string {
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		return u.Scheme + "://" + host
+	}
+	return u.Scheme + "://" + host + ":" + port
+}
+
+// mistakes collects what is wrong in a configuration.
+type mistakes struct {
+	in    error
+	found []error
+}
+
+func (m *mistakes) add(format string, a ...any) {
+	m.found = append(m.found, fmt.Errorf("%w: "+format, append([]any{m.in}, a...)...))
+}
+
+func (m *mistakes) within(name string, d *time.Duration, usual, least, most time.Duration) {
+	if *d == 0 {
+		*d = usual
+	}
+	if *d < least || *d > most {
+		m.add("%s is %v, not between %v and %v", name, *d, least, most)
+	}
+}
+
+func (m *mistakes) count(name string, n *int, usual, most int) {
+	if *n == 0 {
+		*n = usual
+	}
+	if *n < 0 || *n > most {
+		m.add("%s is %d, not between 1 and %d", name, *n, most)
+	}
+}
+
+func (m *mistakes) algorithms(names []string) []string {
+	if names == nil {
+		return usualAlgorithms
+	}
+	if len(names) == 0 {
+		m.add("Algorithms is empty")
+	}
+	for _, name := range names {
+		if !slices.Contains(usualAlgorithms, name) {
+			m.add("Algorithms: %s is not an algorithm for public keys", quoted(name))
+		}
+	}
+	return slices.Clone(names)
+}

@@ -1,0 +1,327 @@
+package jwks
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// FilesConfig says which files hold one issuer's public keys.
+type FilesConfig struct {
+	// Paths are files and directories; at least one is required. Of a directory,
+	// the files ending in .json and .jwks are JWK Sets, those in .pem, .crt, .cer
+	// and .pub are PEM bundles; others, dot files and subdirectories are not
+	// read. A file that is named here and does not end in .json or .jwks is a PEM
+	// bundle. Symbolic links are followed each time.
+	Paths []string
+	// Algorithms are those that keys of JWK Sets may have, as in Config.
+	Algorithms []string
+	// PEMAlgorithm binds the keys of PEM bundles, as in [claims.ParsePEM]. They
+	// have no kid, so they fit every header of their algorithm.
+	PEMAlgorithm string
+	// Interval is how often the files are looked at, 10 seconds if 0, from 100
+	// milliseconds to 24 hours.
+	Interval time.Duration
+	// MaxStale is how long the last good keys are used while the files can't be
+	// read, 24 hours if 0, from Interval to 30 days.
+	MaxStale time.Duration
+	// MaxBytes bounds a file, 1 MiB if 0, and at most.
+	MaxBytes int
+	// MaxKeys bounds the keys of a file, and the files, 100 if 0, 1000 at most.
+	MaxKeys int
+	// Logger hears of files that can't be read and keys that are skipped, at each
+	// change once. Nil is [slog.Default].
+	Logger *slog.Logger
+}
+
+// FileSet holds keys from files, which are read again when they change. It is a
+// [claims.KeySet], safe for concurrent use, and needs no goroutine: a request
+// that finds the Interval over looks at the files, while others are answered
+// from memory. The zero FileSet answers nothing but [ErrUnavailable].
+//
+// All files change together or not at all: while one of them can't be read, is
+// half written, or changes under the reader's eyes, the last good keys stay. A
+// writer should still rename finished files into place, because half a bundle
+// can look whole. Links that are swapped, as Kubernetes does, are such a rename.
+//
+// Headers are answered as by [claims.NewKeySet].
+type FileSet struct {
+	keeper keeper
+	config FilesConfig
+	rules  rules
+	begin  time.Time
+	due    atomic.Int64 // when to look again, as a time.Duration since begin
+
+	looking sync.Mutex
+	digest  [sha256.Size]byte // under looking: of the files that are in use
+}
+
+// NewFiles returns a FileSet, or every mistake in c, or why the files can't be
+// read.
+func NewFiles(c FilesConfig) (*FileSet, error) {
+	m := mistakes{in: errFiles}
+	c.Paths = slices.Clone(c.Paths)
+	if len(c.Paths) == 0 || slices.Contains(c.Paths, "") {
+		m.add("Paths is missing or has an empty one")
+	}
+	c.Algorithms = m.algorithms(c.Algorithms)
+	if c.PEMAlgorithm != "" && !slices.Contains(usualAlgorithms, c.PEMAlgorithm) {
+		m.add("PEMAlgorithm: %s is not an algorithm for public keys", quoted(c.PEMAlgorithm))
+	}
+	m.within("Interval", &c.Interval, 10*time.Second, 100*time.Millisecond, 24*time.Hour)
+	m.within("MaxStale", &c.MaxStale, 24*time.Hour, c.Interval, 30*24*time.Hour)
+	m.count("MaxBytes", &c.MaxBytes, 1<<20, 1<<20)
+	m.count("MaxKeys", &c.MaxKeys, 100, 1000)
+	if m.found != nil {
+		return nil, errors.Join(m.found...)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	s := &FileSet{
+		keeper: keeper{logger: c.Logger, source: strings.Join(c.Paths, " "), maxStale: c.MaxStale},
+		config: c,
+		rules:  rules{algorithms: c.Algorithms, maxKeys: c.MaxKeys},
+		begin:  time.Now(),
+	}
+	if s.look(); s.Stats().Err != nil {
+		return nil, s.Stats().Err
+	}
+	return s, nil
+}
+
+// Keys returns the keys that may have signed a token with header h. Every error
+// matches [ErrUnavailable].
+func (s *FileSet) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) {
+	current, err := s.fresh()
+	if err != nil {
+		return nil, err
+	}
+	return current.fixed.Keys(ctx, h)
+}
+
+// Ready returns nil if Keys can answer, else an error that matches
+// [ErrUnavailable] and says why not.
+func (s *FileSet) Ready(context.Context) error {
+	_, err := s.fresh()
+	return err
+}
+
+// Stats returns how the set is doing.
+func (s *FileSet) Stats() Stats { return s.keeper.read() }
+
+// fresh looks at the files if it is time, and returns the keys. One request
+// looks; the others wait for it only if they have nothing to answer with.
+func (s *FileSet) fresh() (*snapshot, error) {
+	current, err := s.keeper.usable()
+	if s.config.Paths == nil || s.untilDue() > 0 {
+		return current, err
+	}
+	if err == nil && !s.looking.TryLock() {
+		return current, nil
+	}
+	if err != nil {
+		s.looking.Lock()
+	}
+	defer s.looking.Unlock()
+	if s.untilDue() <= 0 {
+		s.look()
+	}
+	return s.keeper.usable()
+}
+
+func (s *FileSet) untilDue() time.Duration {
+	return time.Duration(s.due.Load()) - time.Since(s.begin)
+}
+
+// look reads the files and takes them if they changed.
+func (s *FileSet) look() {
+	began := time.Now()
+	s.due.Store(int64(began.Sub(s.begin) + s.config.Interval))
+	files, digest, err := s.read()
+	old := s.keeper.current.Load()
+	if err == nil && old != nil && digest == s.digest {
+		same := *old
+		same.asked = began
+		s.keeper.again(&same)
+		return
+	}
+	// New files must stand still for a second look.
+	if _, again, err2 := s.read(); err == nil && (err2 != nil || again != digest) {
+		err = errors.Join(fmt.Errorf("%w: they change while they are read", errFiles), err2)
+	}
+	var next *snapshot
+	var notes []note
+	if err == nil {
+		next, notes, err = s.parse(files, old, began)
+	}
+	if err != nil {
+		s.keeper.fail(err)
+		return
+	}
+	s.digest = digest
+	s.keeper.accept(next, notes)
+}
+
+// file is one file as it was read.
+type file struct {
+	path string
+	data []byte
+}
+
+func (f file) isSet() bool { return isSetName(f.path) }
+
+func isSetName(name string) bool {
+	return slices.Contains([]string{".json", ".jwks"}, strings.ToLower(filepath.Ext(name)))
+}
+
+func isKeyName(name string) bool {
+	return !strings.HasPrefix(name, ".") &&
+		(isSetName(name) || slices.Contains([]string{".pem", ".crt", ".cer", ".pub"}, strings.ToLower(filepath.Ext(name))))
+}
+
+// read reads all files.
+func (s *FileSet) read() (files []file, digest [sha256.Size]byte, err error) {
+	paths, err := s.paths()
+	if err != nil {
+		return nil, digest, err
+	}
+	sum := sha256.New()
+	for _, path := range paths {
+		data, err := readBounded(path, s.config.MaxBytes)
+		if err != nil {
+			return nil, digest, err
+		}
+		files = append(files, file{path, data})
+		fmt.Fprintf(sum, "%q %d\n", path, len(data))
+		sum.Write(data)
+	}
+	return files, [sha256.Size]byte(sum.Sum(nil)), nil
+}
+
+// paths lists the files that there are now.
+func (s *FileSet) paths() (paths []string, err error) {
+	for _, path := range s.config.Paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errFiles, err)
+		}
+		if !info.IsDir() {
+			paths = append(paths, path)
+			continue
+		}
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errFiles, err)
+		}
+		for _, e := range entries {
+			if isKeyName(e.Name()) && !e.IsDir() {
+				paths = append(paths, filepath.Join(path, e.Name()))
+			}
+		}
+	}
+	if len(paths) == 0 || len(paths) > s.config.MaxKeys {
+		return nil, fmt.Errorf("%w: %d files of keys, not 1 to %d", errFiles, len(paths), s.config.MaxKeys)
+	}
+	return paths, nil
+}
+
+// readBounded reads a regular file of limited size.
+func readBounded(path string, most int) ([]byte, error) {
+	info, err := os.Stat(path) // before opening, because a pipe would block
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errFiles, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is not a regular file", errFiles, path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errFiles, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errFiles, err)
+	}
+	if len(data) > most {
+		return nil, fmt.Errorf("%w: %s is larger than %d bytes", errFiles, path, most)
+	}
+	return data, nil
+}
+
+// parse makes a snapshot of the files. One bad file fails all.
+func (s *FileSet) parse(files []file, old *snapshot, asked time.Time) (*snapshot, []note, error) {
+	var known map[identity]*claims.Key
+	if old != nil {
+		known = old.known
+	}
+	var all []entry
+	var notes []note
+	for _, f := range files {
+		var entries []entry
+		var more []note
+		var err error
+		if f.isSet() {
+			entries, more, err = s.rules.parseSet(f.data, known)
+		} else {
+			entries, err = s.parsePEM(f.data, known)
+		}
+		if err == nil && len(entries) == 0 {
+			text, _ := described(more)
+			err = fmt.Errorf("%w: no usable key: %s", errDocument, text)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %s: %w", errFiles, f.path, err)
+		}
+		for _, n := range more {
+			notes = append(notes, note{f.path + ": " + n.where, n.reason, n.skipped})
+		}
+		all = append(all, entries...)
+	}
+	next, more := assemble(all, asked)
+	var err error
+	if next.fixed, err = claims.NewKeySet(next.keys...); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errFiles, err)
+	}
+	return next, append(notes, more...), nil
+}
+
+// parsePEM reads a bundle. A block that stood there before keeps its key.
+func (s *FileSet) parsePEM(bundle []byte, known map[identity]*claims.Key) ([]entry, error) {
+	keys, err := claims.ParsePEM(bundle, s.config.PEMAlgorithm)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) > s.config.MaxKeys {
+		return nil, fmt.Errorf("%w: %d keys, more than %d", errDocument, len(keys), s.config.MaxKeys)
+	}
+	// ParsePEM made one key of each block, so the blocks can be told apart by
+	// where the next one begins.
+	blocks := bytes.Split(bundle, []byte("-----BEGIN "))[1:]
+	var entries []entry
+	for i, k := range keys {
+		body, _, _ := bytes.Cut(blocks[i], []byte("-----END "))
+		sum := sha256.Sum256(bytes.Join(bytes.Fields(body), nil))
+		id := identity{alg: k.Algorithm(), kty: "PEM", n: hex.EncodeToString(sum[:])}
+		if old := known[id]; old != nil {
+			k = old
+		}
+		entries = append(entries, entry{id, k})
+	}
+	return entries, nil
+}

@@ -1,0 +1,174 @@
+package jwks
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+const (
+	// maxWaiting bounds how many requests wait for a fetch.
+	maxWaiting = 1024
+	// maxAbsent bounds how many refused kids are remembered, absentFor for how long.
+	maxAbsent = 1024
+	absentFor = 10 * time.Second
+	// minFresh is the shortest max-age that is honoured.
+	minFresh = time.Minute
+	// firstRetry and lastRetry are between which the pause after failures grows.
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// flight is one fetch that any number of requests wait for.
+type flight struct {
+	done chan struct{}
+	// Not to be read before done is closed.
+	began time.Time
+	err   error
+}
+
+// join returns the fetch that is under way or about to begin, of which there is
+// always one at most.
+func (s *Set) join() (*flight, error) {
+	s.keeper.mu.Lock()
+	defer s.keeper.mu.Unlock()
+	if s.keeper.closed {
+		return nil, errClosed
+	}
+	if s.flight == nil {
+		s.flight = &flight{done: make(chan struct{})}
+		f, pause := s.flight, time.Duration(0)
+		if !s.last.IsZero() {
+			pause = s.from.MinInterval - time.Since(s.last)
+		}
+		s.running.Go(func() { s.fly(f, pause) })
+	}
+	return s.flight, nil
+}
+
+// fly fetches after a pause, and lands f.
+func (s *Set) fly(f *flight, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ctx.Done():
+	}
+	f.began = time.Now()
+	f.err = s.load(f.began)
+	s.keeper.mu.Lock()
+	s.last = f.began
+	s.flight = nil
+	s.keeper.mu.Unlock()
+	close(f.done)
+}
+
+// load fetches the set once and settles when it is due again.
+func (s *Set) load(began time.Time) error {
+	doc, fresh, err := s.from.document(s.ctx)
+	var known map[identity]*claims.Key
+	if old := s.keeper.current.Load(); old != nil {
+		known = old.known
+	}
+	var next *snapshot
+	var notes []note
+	if err == nil {
+		next, notes, err = s.rules.read(doc, known, began)
+	}
+	if err != nil {
+		s.keeper.fail(err)
+		s.keeper.mu.Lock()
+		s.failures++
+		pause := min(s.from.Refresh, lastRetry, firstRetry<<min(s.failures-1, 10))
+		s.keeper.mu.Unlock()
+		s.due.Store(int64(time.Since(s.begin) + pause/2 + rand.N(pause/2)))
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	s.keeper.accept(next, notes)
+	s.keeper.mu.Lock()
+	s.failures = 0
+	s.keeper.mu.Unlock()
+	pause := s.from.Refresh
+	if fresh > 0 {
+		pause = min(pause, max(fresh, minFresh))
+	}
+	s.due.Store(int64(began.Sub(s.begin) + pause - rand.N(pause/10)))
+	return nil
+}
+
+// refresh waits for a fetch that begins now or is under way.
+func (s *Set) refresh(ctx context.Context) error {
+	f, err := s.join()
+	if err != nil {
+		return err
+	}
+	return s.wait(ctx, f)
+}
+
+// wait waits for f to land, unless too many do already.
+func (s *Set) wait(ctx context.Context, f *flight) error {
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > maxWaiting {
+		return errBusy
+	}
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// ask finds out whether the key server has the kid that the set has not.
+func (s *Set) ask(ctx context.Context, h claims.Header) ([]*claims.Key, error) {
+	asked := time.Now()
+	if s.isAbsent(h.KeyID, asked) {
+		return nil, nil
+	}
+	for {
+		f, err := s.join()
+		if err == nil {
+			err = s.wait(ctx, f)
+		}
+		if err != nil {
+			return nil, err
+		}
+		current, err := s.keeper.usable()
+		if err != nil {
+			return nil, err
+		}
+		if keys := current.index[h]; keys != nil {
+			return keys, nil
+		}
+		// A fetch that was under way may have been answered before the kid was
+		// published; only one that began later proves that it is not there.
+		if !f.began.Before(asked) {
+			s.refuse(h.KeyID, f.began)
+			return nil, nil
+		}
+	}
+}
+
+// isAbsent reports whether a fetch said lately that kid is not in the set.
+func (s *Set) isAbsent(kid string, now time.Time) bool {
+	s.keeper.mu.Lock()
+	defer s.keeper.mu.Unlock()
+	at, ok := s.absent[kid]
+	return ok && now.Sub(at) < absentFor
+}
+
+// refuse remembers that kid was not in the set at that moment.
+func (s *Set) refuse(kid string, at time.Time) {
+	s.keeper.mu.Lock()
+	defer s.keeper.mu.Unlock()
+	if len(s.absent) >= maxAbsent {
+		maps.DeleteFunc(s.absent, func(_ string, old time.Time) bool { return at.Sub(old) >= absentFor })
+	}
+	if old, ok := s.absent[kid]; len(s.absent) < maxAbsent && (!ok || at.Sub(old) >= absentFor) {
+		s.absent[kid] = at
+	}
+}

@@ -1,0 +1,148 @@
+package jwks
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/MicahParks/jwkset"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// identity is everything that makes a key the same key as before.
+type identity struct{ alg, kid, kty, crv, x, y, n, e string }
+
+// jwk holds the members of a JSON Web Key that matter here. The private ones
+// are not among them.
+type jwk struct {
+	identity           // alg and the rest as they are written, "" if absent
+	use      string    // RFC 7517 §4.2
+	ops      *[]string // key_ops, §4.3; nil if absent
+	private  bool      // came with a private member
+}
+
+// privateMembers are those of RFC 7518 §6.2.2, §6.3.2 and §6.4, and RFC 8037 §2.
+var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
+// readJWK reads one element of a set, whose text is valid JSON.
+func readJWK(text json.RawMessage) (*jwk, error) {
+	members, err := readObject(text)
+	if err != nil {
+		return nil, err
+	}
+	j := new(jwk)
+	for name, to := range map[string]*string{
+		"kid": &j.kid, "kty": &j.kty, "crv": &j.crv, "alg": &j.alg, "use": &j.use,
+		"x": &j.x, "y": &j.y, "n": &j.n, "e": &j.e,
+	} {
+		if raw, ok := members[name]; ok {
+			if *to, err = stringValue(raw); err != nil {
+				return j, fmt.Errorf("member %s: %w", name, err)
+			}
+		}
+	}
+	if raw, ok := members["key_ops"]; ok {
+		if raw[0] != '[' || json.Unmarshal(raw, &j.ops) != nil {
+			return j, fmt.Errorf("%w: key_ops is not an array of strings", errKey)
+		}
+	}
+	j.private = slices.ContainsFunc(privateMembers, func(name string) bool { return members[name] != nil })
+	return j, nil
+}
+
+// bind checks what j is for and settles its algorithm: its alg, or the first of
+// algorithms that fits it.
+func (j *jwk) bind(algorithms []string) error {
+	switch {
+	case j.fitting() == nil:
+		return fmt.Errorf("%w: kty %s, crv %s is not supported", errKey, quoted(j.kty), quoted(j.crv))
+	case j.use != "" && j.use != "sig":
+		return fmt.Errorf("%w: use is %s, not sig", errKey, quoted(j.use))
+	case j.ops != nil && !forVerifying(*j.ops):
+		return fmt.Errorf("%w: key_ops is not for verifying alone", errKey)
+	}
+	if j.alg != "" {
+		if !slices.Contains(algorithms, j.alg) || !slices.Contains(j.fitting(), j.alg) {
+			return fmt.Errorf("%w: alg %s is not allowed or does not fit kty %s", errKey, quoted(j.alg), j.kty)
+		}
+		return nil
+	}
+	i := slices.IndexFunc(algorithms, func(alg string) bool { return slices.Contains(j.fitting(), alg) })
+	if i < 0 {
+		return fmt.Errorf("%w: no allowed algorithm fits kty %s", errKey, j.kty)
+	}
+	j.alg = algorithms[i]
+	return nil
+}
+
+// forVerifying reports whether a key with these key_ops may verify. sign is its
+// counterpart (RFC 7517 §4.3), any other is a use that we don't mix with.
+func forVerifying(ops []string) bool {
+	return slices.Contains(ops, "verify") &&
+		!slices.ContainsFunc(ops, func(op string) bool { return op != "verify" && op != "sign" })
+}
+
+// fitting lists the algorithms that a key of this type can have, nil if the
+// type is not supported.
+func (j *jwk) fitting() []string {
+	switch j.kty + " " + j.crv {
+	case "RSA ":
+		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	case "EC P-256":
+		return []string{"ES256"}
+	case "EC P-384":
+		return []string{"ES384"}
+	case "EC P-521":
+		return []string{"ES512"}
+	case "OKP Ed25519":
+		return []string{"EdDSA"}
+	}
+	return nil
+}
+
+// key makes the key of a bound JWK. jwkset sees its public members alone.
+func (j *jwk) key() (*claims.Key, error) {
+	if err := j.checkEncoding(); err != nil {
+		return nil, err
+	}
+	k, err := jwkset.NewJWKFromMarshal(jwkset.JWKMarshal{
+		KTY: jwkset.KTY(j.kty), CRV: jwkset.CRV(j.crv), X: j.x, Y: j.y, N: j.n, E: j.e,
+	}, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errKey, err)
+	}
+	return claims.NewKey(j.alg, j.kid, k.Key())
+}
+
+// checkEncoding holds the members against RFC 7518 §6.2.1, §6.3.1 and RFC 8037
+// §2, because jwkset takes coordinates of any length, and the low 64 bits of
+// any exponent.
+func (j *jwk) checkEncoding() error {
+	const maxModulus = 16384/8 + 1 // a leading zero is common
+	size := map[string]int{"P-256": 32, "P-384": 48, "P-521": 66, "Ed25519": 32}[j.crv]
+	for _, m := range []struct {
+		name, value string
+		least, most int
+		belongs     bool
+	}{
+		{"x", j.x, size, size, j.kty != "RSA"},
+		{"y", j.y, size, size, j.kty == "EC"},
+		{"n", j.n, 1, maxModulus, j.kty == "RSA"},
+		{"e", j.e, 1, 4, j.kty == "RSA"},
+	} {
+		if !m.belongs {
+			continue
+		}
+		// Strict decoding skips line breaks, which the length betrays.
+		b, err := base64.RawURLEncoding.Strict().DecodeString(m.value)
+		if err != nil || base64.RawURLEncoding.EncodedLen(len(b)) != len(m.value) {
+			return fmt.Errorf("%w: %s is not base64url", errKey, m.name)
+		}
+		if len(b) < m.least || len(b) > m.most {
+			return fmt.Errorf("%w: %s has %d bytes, not %d to %d", errKey, m.name, len(b), m.least, m.most)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package jwks
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stats says how a set is doing.
+type Stats struct {
+	// Keys is how many keys are offered; Skipped, how many the last good
+	// document had that could not be used.
+	Keys, Skipped int
+	// Reads counts the attempts to read the document or the files, Failures
+	// those that brought no usable set.
+	Reads, Failures uint64
+	// LastSuccess and LastFailure are when the last good and the last failed
+	// attempt ended. They are zero if there was none.
+	LastSuccess, LastFailure time.Time
+	// Err is why the last attempt failed, nil if it did not.
+	Err error
+	// Stale says that Keys answers nothing but [ErrUnavailable].
+	Stale bool
+}
+
+// keeper holds the last good set and the record of how it came.
+type keeper struct {
+	logger   *slog.Logger
+	source   string // URL, issuer or paths, for the log
+	maxStale time.Duration
+	current  atomic.Pointer[snapshot]
+
+	mu     sync.Mutex
+	stats  Stats
+	noted  string // what was last said of skipped keys
+	closed bool
+}
+
+// usable returns the current snapshot, or why there is none to be used.
+func (k *keeper) usable() (*snapshot, error) {
+	s := k.current.Load()
+	switch {
+	case s != nil && time.Since(s.asked) <= k.maxStale:
+		return s, nil
+	case s != nil:
+		return nil, errStale
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.closed:
+		return nil, errClosed
+	case k.stats.Err != nil:
+		return nil, fmt.Errorf("%w: %w", errEmpty, k.stats.Err)
+	}
+	return nil, errEmpty
+}
+
+// accept makes s the current set.
+func (k *keeper) accept(s *snapshot, notes []note) {
+	text, skipped := described(notes)
+	k.mu.Lock()
+	if k.closed {
+		k.mu.Unlock()
+		return
+	}
+	news, recovered := text != k.noted && text != "", k.stats.Err != nil
+	k.noted = text
+	k.stats.Reads++
+	k.stats.Keys, k.stats.Skipped = len(s.keys), skipped
+	k.stats.LastSuccess, k.stats.Err = time.Now(), nil
+	k.current.Store(s)
+	k.mu.Unlock()
+	if news {
+		k.logger.Warn("jwks: keys to look at", "source", k.source, "skipped", skipped, "reasons", text)
+	}
+	if recovered {
+		k.logger.Info("jwks: keys can be read again", "source", k.source, "keys", len(s.keys))
+	}
+}
+
+// again renews the current set, which was found unchanged.
+func (k *keeper) again(s *snapshot) {
+	k.mu.Lock()
+	recovered := k.stats.Err != nil
+	k.stats.Reads++
+	k.stats.LastSuccess, k.stats.Err = time.Now(), nil
+	k.current.Store(s)
+	k.mu.Unlock()
+	if recovered {
+		k.logger.Info("jwks: keys can be read again", "source", k.source, "keys", len(s.keys))
+	}
+}
+
+// fail records an attempt that brought nothing. The first of a row is logged.
+func (k *keeper) fail(err error) {
+	k.mu.Lock()
+	if k.closed {
+		k.mu.Unlock()
+		return
+	}
+	first := k.stats.Err == nil
+	k.stats.Reads++
+	k.stats.Failures++
+	k.stats.LastFailure, k.stats.Err = time.Now(), err
+	k.mu.Unlock()
+	if first {
+		k.logger.Warn("jwks: keys can't be read, the last good ones stay", "source", k.source, "error", err)
+	}
+}
+
+// read returns the record.
+func (k *keeper) read() Stats {
+	_, err := k.usable()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	stats := k.stats
+	stats.Stale = err != nil
+	return stats
+}

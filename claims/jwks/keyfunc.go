@@ -1,0 +1,108 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/MicahParks/keyfunc/v3"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// FromKeyfunc offers the keys of a keyfunc that an application already has. It
+// is the only function of the package with somebody else's type in its
+// signature, and its compatibility is that of keyfunc's version 3.
+//
+// Keys are judged as those of a [Set] with the usual algorithms; of more than
+// 100, none is used. How they are fetched, what a made-up kid costs and what an
+// outage does is up to the keyfunc: prefer [New], which bounds all of that. Here
+// an unknown kid waits for the keyfunc 1 second at most, and no other is delayed
+// by it.
+func FromKeyfunc(k keyfunc.Keyfunc) (claims.KeySet, error) {
+	if k == nil || k.Storage() == nil {
+		return nil, fmt.Errorf("%w: there is none, or it has no storage", errKeyfunc)
+	}
+	return &keyfuncSet{storage: k.Storage()}, nil
+}
+
+const (
+	maxKeyfuncKeys = 100
+	maxKeyfuncWait = time.Second
+)
+
+type keyfuncSet struct {
+	storage jwkset.Storage
+
+	mu    sync.Mutex
+	known map[identity]*claims.Key // at most maxKeyfuncKeys
+}
+
+func (s *keyfuncSet) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) {
+	all, err := s.storage.KeyReadAll(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if keys, err := s.among(all, h); err != nil || keys != nil || h.KeyID == "" {
+		return keys, err
+	}
+	// An unknown kid may make the storage look for it.
+	ctx, cancel := context.WithTimeout(ctx, maxKeyfuncWait)
+	defer cancel()
+	one, err := s.storage.KeyRead(ctx, h.KeyID)
+	switch {
+	case errors.Is(err, jwkset.ErrKeyNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return s.among([]jwkset.JWK{one}, h)
+}
+
+// among returns the usable keys of all that h can mean.
+func (s *keyfuncSet) among(all []jwkset.JWK, h claims.Header) ([]*claims.Key, error) {
+	if len(all) > maxKeyfuncKeys {
+		return nil, fmt.Errorf("%w: %w: more than %d keys", ErrUnavailable, errKeyfunc, maxKeyfuncKeys)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := rules{algorithms: usualAlgorithms}
+	var entries []entry
+	for _, each := range all {
+		j := fromJWKSet(each.Marshal())
+		if h.KeyID != "" && j.kid != h.KeyID {
+			continue
+		}
+		if k, err := r.keyOf(j, s.known); err == nil {
+			entries = append(entries, entry{j.identity, k})
+			s.remember(j.identity, k)
+		}
+	}
+	found, _ := assemble(entries, time.Time{})
+	return found.index[h], nil
+}
+
+// remember keeps k the same object for as long as it is offered.
+func (s *keyfuncSet) remember(id identity, k *claims.Key) {
+	if s.known == nil || s.known[id] == nil && len(s.known) >= maxKeyfuncKeys {
+		s.known = make(map[identity]*claims.Key)
+	}
+	s.known[id] = k
+}
+
+func fromJWKSet(m jwkset.JWKMarshal) *jwk {
+	j := &jwk{use: string(m.USE), identity: identity{
+		alg: string(m.ALG), kid: m.KID, kty: string(m.KTY), crv: string(m.CRV), x: m.X, y: m.Y, n: m.N, e: m.E,
+	}}
+	if m.KEYOPS != nil {
+		ops := make([]string, 0, len(m.KEYOPS))
+		for _, op := range m.KEYOPS {
+			ops = append(ops, string(op))
+		}
+		j.ops = &ops
+	}
+	return j
+}

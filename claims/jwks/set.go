@@ -1,0 +1,177 @@
+package jwks
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// Set is the JWK Set of one issuer, fetched over HTTP and kept fresh. It is a
+// [claims.KeySet], safe for concurrent use. The zero Set answers nothing but
+// [ErrUnavailable].
+//
+// Its laws:
+//
+//   - A header whose kid and algorithm are in the set is answered at once, from
+//     memory, without a lock, whatever else goes on. (Once per Refresh not so
+//     with OnDemand.)
+//   - Two fetches never overlap, and never begin within MinInterval of each other.
+//   - A kid that is not in the set is only refused after a fetch said so that
+//     began after the question; the question waits for it, at most MinInterval
+//     and the time of two fetches. For 10 seconds from then on the kid is refused
+//     at once. So a new kid is accepted within one fetch, however many made-up
+//     kids came before; only if that very kid was asked for before it was
+//     published, up to 10 seconds later.
+//   - At most 1024 questions wait at once, and as many refused kids are
+//     remembered. Any more are answered [ErrUnavailable] at once, or asked about
+//     again.
+//   - A header without kid gets the keys of its algorithm and never causes a
+//     fetch. A header with one never gets keys of another kid, or of none.
+//   - A fetch belongs to the set and not to the request that caused it, and goes
+//     on if that request is cancelled.
+//   - A key that is no longer in the set is not offered from the next fetch on.
+//     A key that is still there stays the same object.
+type Set struct {
+	keeper keeper
+	from   *fetcher
+	rules  rules
+	begin  time.Time    // what due counts from
+	due    atomic.Int64 // when the next refresh is, as a time.Duration since begin
+
+	ctx     context.Context // ends with Close
+	end     context.CancelFunc
+	running sync.WaitGroup
+
+	waiting atomic.Int64 // how many requests wait for a fetch
+
+	// Under keeper.mu.
+	flight   *flight
+	failures int                  // in a row
+	last     time.Time            // when the last fetch began
+	absent   map[string]time.Time // refused kids, and when the fetch began that said so
+}
+
+// New returns a Set, or every mistake in c. Unless c.StartEmpty is set, it
+// returns when the set was loaded, or with an error after c.Timeout at most.
+// Close it when it is no longer needed.
+func New(c Config) (*Set, error) {
+	c, err := c.settled()
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{
+		keeper: keeper{logger: c.Logger, source: c.URL + c.Issuer, maxStale: c.MaxStale},
+		from:   newFetcher(c),
+		rules:  rules{algorithms: c.Algorithms, maxKeys: c.MaxKeys},
+		begin:  time.Now(),
+		absent: make(map[string]time.Time),
+	}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	if !c.StartEmpty {
+		if err := s.refresh(s.ctx); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	if !c.OnDemand {
+		s.running.Go(s.follow)
+	}
+	return s, nil
+}
+
+// Keys returns the keys that may have signed a token with header h. Every error
+// matches [ErrUnavailable].
+func (s *Set) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) {
+	if s.from == nil {
+		return nil, errClosed
+	}
+	if s.from.OnDemand {
+		s.refreshIfDue(ctx)
+	}
+	current, err := s.keeper.usable()
+	if err != nil {
+		return nil, err
+	}
+	if keys := current.index[h]; keys != nil || h.KeyID == "" {
+		return keys, nil
+	}
+	if len(h.KeyID) > maxKeyID || !slices.Contains(s.rules.algorithms, h.Algorithm) {
+		return nil, nil
+	}
+	return s.ask(ctx, h)
+}
+
+// maxKeyID is how long the kid of a [claims.Key] can be.
+const maxKeyID = 256
+
+// Ready returns nil if Keys can answer, else an error that matches
+// [ErrUnavailable] and says why not. It is for readiness probes.
+func (s *Set) Ready(ctx context.Context) error {
+	if s.from == nil {
+		return errClosed
+	}
+	if s.from.OnDemand {
+		s.refreshIfDue(ctx)
+	}
+	_, err := s.keeper.usable()
+	return err
+}
+
+// Stats returns how the set is doing.
+func (s *Set) Stats() Stats { return s.keeper.read() }
+
+// Close ends the goroutine and any fetch, and returns when they have ended.
+// Afterwards Keys answers [ErrUnavailable]. It may be called more than once.
+func (s *Set) Close() {
+	if s.from == nil {
+		return
+	}
+	s.keeper.mu.Lock()
+	s.keeper.closed = true
+	s.keeper.current.Store(nil)
+	s.keeper.mu.Unlock()
+	s.end()
+	s.running.Wait()
+}
+
+// follow refreshes the set whenever it is due, until Close.
+func (s *Set) follow() {
+	timer := time.NewTimer(s.untilDue())
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if s.untilDue() <= 0 { // else an unknown kid was faster
+			_ = s.refresh(s.ctx) // Stats and the log have the error
+		}
+		timer.Reset(s.untilDue())
+	}
+}
+
+// refreshIfDue waits for a fetch if one is due, but while the key server fails
+// it only waits if there is nothing else to answer with.
+func (s *Set) refreshIfDue(ctx context.Context) {
+	_, err := s.keeper.usable()
+	if err == nil && s.untilDue() > 0 {
+		return
+	}
+	s.keeper.mu.Lock()
+	failing := s.failures > 0
+	s.keeper.mu.Unlock()
+	if err == nil && failing {
+		_, _ = s.join()
+		return
+	}
+	_ = s.refresh(ctx)
+}
+
+func (s *Set) untilDue() time.Duration {
+	return time.Duration(s.due.Load()) - time.Since(s.begin)
+}

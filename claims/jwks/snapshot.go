@@ -1,0 +1,82 @@
+package jwks
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// snapshot is a whole set at one moment. It never changes.
+type snapshot struct {
+	asked time.Time // when the question was put to which it is the answer
+	keys  []*claims.Key
+	known map[identity]*claims.Key
+	index map[claims.Header][]*claims.Key // also by algorithm alone, under kid ""
+	fixed claims.KeySet                   // of files: the same keys
+}
+
+// note is something about one key of a document that belongs in the log.
+type note struct {
+	where   string
+	reason  error
+	skipped bool
+}
+
+var (
+	errPrivate   = errors.New("it came with its private half: whoever can read this set can sign")
+	errDuplicate = fmt.Errorf("%w: another key has this kid and algorithm", errKey)
+)
+
+// assemble makes a snapshot of entries. Entries that are different keys under
+// one name are left out, all of them.
+func assemble(entries []entry, asked time.Time) (*snapshot, []note) {
+	names := make(map[claims.Header]identity)
+	disputed := make(map[claims.Header]bool)
+	for _, e := range entries {
+		h := claims.Header{Algorithm: e.id.alg, KeyID: e.id.kid}
+		if first, ok := names[h]; ok && h.KeyID != "" && first != e.id {
+			disputed[h] = true
+		}
+		names[h] = e.id
+	}
+	s := &snapshot{asked: asked, known: make(map[identity]*claims.Key), index: make(map[claims.Header][]*claims.Key)}
+	var notes []note
+	for _, e := range entries {
+		h := claims.Header{Algorithm: e.id.alg, KeyID: e.id.kid}
+		if disputed[h] {
+			notes = append(notes, note{e.key.String(), errDuplicate, true})
+			continue
+		}
+		if s.known[e.id] != nil {
+			continue
+		}
+		s.known[e.id] = e.key
+		s.keys = append(s.keys, e.key)
+		s.index[claims.Header{Algorithm: h.Algorithm}] = append(s.index[claims.Header{Algorithm: h.Algorithm}], e.key)
+		if h.KeyID != "" {
+			s.index[h] = append(s.index[h], e.key)
+		}
+	}
+	return s, notes
+}
+
+// described joins notes for one line of a log, and counts the skipped keys.
+func described(notes []note) (text string, skipped int) {
+	const most = 10
+	var lines []string
+	for i, n := range notes {
+		if n.skipped {
+			skipped++
+		}
+		if i < most {
+			lines = append(lines, n.where+": "+n.reason.Error())
+		}
+	}
+	if len(notes) > most {
+		lines = append(lines, fmt.Sprintf("and %d more", len(notes)-most))
+	}
+	return strings.Join(lines, "; "), skipped
+}

@@ -155,6 +155,9 @@ func (e *Encoder[T]) registered(w *objectWriter, name string, c *Claims[T]) {
 		}
 		w.date(name, d.Time, c.Expiry)
 	case "nbf":
+		if !c.Expiry.IsZero() && c.NotBefore.After(c.Expiry) {
+			w.fail("nbf is after exp")
+		}
 		w.date(name, d.Time, c.NotBefore)
 	case "iat":
 		w.date(name, d.Time, c.IssuedAt)

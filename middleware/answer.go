@@ -73,7 +73,7 @@ func (g *Guard[T]) challenge(a answer) string {
 	}
 	// quoted-string of RFC 9110 §5.6.4; only the realm can need it, as error,
 	// error_description and scope have no quotes and no backslashes.
-	realm = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(realm)
+	realm = strings.ReplaceAll(strings.ReplaceAll(realm, `\`, `\\`), `"`, `\"`)
 	c := `Bearer realm="` + realm + `"`
 	if a.code != "" {
 		c += `, error="` + a.code + `", error_description="` + a.detail + `"`

@@ -184,6 +184,12 @@ func token(tb testing.TB, header, payload string) string {
 // realVerifier verifies what token signs.
 func realVerifier(tb testing.TB) *claims.Verifier[account] {
 	tb.Helper()
+	return rememberingVerifier(tb, 0)
+}
+
+// rememberingVerifier is a realVerifier with this Config.Remember.
+func rememberingVerifier(tb testing.TB, remember int) *claims.Verifier[account] {
+	tb.Helper()
 	key, err := claims.NewKey("RS256", "k1", &signingKey().PublicKey)
 	if err != nil {
 		tb.Fatal(err)
@@ -192,7 +198,7 @@ func realVerifier(tb testing.TB) *claims.Verifier[account] {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	v, err := claims.NewVerifier[account](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys})
+	v, err := claims.NewVerifier[account](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, Remember: remember})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -74,3 +74,18 @@ func ReadObject(text []byte) ([]Member, error) {
 // Parse and Append are the two directions of a date.
 func (f TimeFormat) Parse(raw []byte) (time.Time, error)          { return f.parse(raw) }
 func (f TimeFormat) Append(b []byte, t time.Time) ([]byte, error) { return f.append(b, t) }
+
+// Remembered counts the tokens that v remembers.
+func (v *Verifier[T]) Remembered() (n int) {
+	for i := range v.tokens.sets {
+		for j := range v.tokens.sets[i] {
+			if v.tokens.sets[i][j].Load() != nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// RememberedBytes is how long they are together.
+func (v *Verifier[T]) RememberedBytes() int64 { return v.tokens.bytes.Load() }

@@ -108,9 +108,9 @@ func (h *history) step(t *testing.T) {
 func TestMemoryIsInvisible(t *testing.T) {
 	for _, remember := range []int{1, 16, 1000} {
 		t.Run(fmt.Sprint(remember), func(t *testing.T) {
-			for seed := range uint64(20) {
+			for seed := range uint64(6) {
 				h := newHistory(t, seed, remember)
-				for range 400 {
+				for range 250 {
 					h.step(t)
 				}
 			}

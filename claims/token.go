@@ -22,7 +22,8 @@ type header struct {
 	hasTyp bool
 }
 
-// split takes a token apart (RFC 7515 §7.1) without decoding anything.
+// split takes a token apart (RFC 7515 §7.1) without decoding anything. A payload
+// may be empty there; it is no JSON object then.
 func split(token string, most int) (head, payload, signature string, err error) {
 	if len(token) > most {
 		return "", "", "", fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
@@ -32,7 +33,7 @@ func split(token string, most int) (head, payload, signature string, err error) 
 		return "", "", "", errSegments
 	}
 	head, payload, signature = token[:first], token[first+1:last], token[last+1:]
-	if head == "" || payload == "" || signature == "" {
+	if head == "" || signature == "" {
 		return "", "", "", errSegments
 	}
 	return head, payload, signature, nil

@@ -1,0 +1,12 @@
+module github.com/gatehouse-go/gatehouse/claims/vectortest
+
+go 1.26.4
+
+require (
+	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
+	github.com/gatehouse-go/gatehouse v0.0.0
+)
+
+require github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+
+replace github.com/gatehouse-go/gatehouse => ../..

@@ -244,6 +244,32 @@ func BenchmarkMemory(b *testing.B) {
 	b.ReportMetric(float64(longest.Microseconds()), "longest-µs")
 }
 
+// BenchmarkSweep is one client's requests while a million expired buckets are
+// removed, and reports the longest of them.
+func BenchmarkSweep(b *testing.B) {
+	const n = 1_000_000
+	all := keys(n)
+	var longest time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		l := newLimiter(b, ratelimit.Config{Limit: ratelimit.Limit{Rate: 1e6, Burst: 3e6}, Store: ratelimit.NewMemoryStore(2 * n)})
+		for _, k := range all {
+			l.AllowN(context.Background(), k, 2e6) // two seconds
+		}
+		before := heap()
+		time.Sleep(2 * time.Second)
+		b.StartTimer()
+		for end := time.Now().Add(6 * time.Second); time.Now().Before(end); {
+			start := time.Now()
+			l.Allow(context.Background(), "k")
+			longest = max(longest, time.Since(start))
+		}
+		b.ReportMetric(float64(before-heap())/n, "B-given-back/key")
+		runtime.KeepAlive(l)
+	}
+	b.ReportMetric(float64(longest.Microseconds()), "longest-µs")
+}
+
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()

@@ -202,7 +202,8 @@ func (p *policy) costError(n int) error {
 	return fmt.Errorf("ratelimit: cost is %d, must be 1 to the burst of %s, %d", n, p.name, p.limit.Burst)
 }
 
-// keyOf asks the key function, and never takes silence for an answer.
+// keyOf asks the key function. That the key isn't empty is checked where it is
+// spent.
 func (p *policy) keyOf(r *http.Request) (string, error) {
 	if p.key == nil {
 		return "", fmt.Errorf("ratelimit: %s has no Key for requests", p.name)
@@ -210,9 +211,6 @@ func (p *policy) keyOf(r *http.Request) (string, error) {
 	key, err := p.key(r)
 	if err != nil {
 		return "", fmt.Errorf("ratelimit: key of %s: %w", p.name, err)
-	}
-	if key == "" {
-		return "", fmt.Errorf("ratelimit: key of %s: %w", p.name, errNoKey)
 	}
 	return key, nil
 }

@@ -2,6 +2,7 @@ package ratelimit_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -299,6 +300,7 @@ func TestAllow_windowEdge(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
+	sum := sha256.Sum256([]byte(long))
 	for name, pairs := range map[string][2][2]string{
 		"LO-32 separator in the name":     {{"a.b", "c"}, {"a", "b.c"}},
 		"RL-14 name and key change place": {{"a", "b"}, {"b", "a"}},
@@ -306,6 +308,7 @@ func TestKeys(t *testing.T) {
 		"RL-14 key contains newline":      {{"a", "b\n"}, {"a", "b"}},
 		"RL-14 key is a wildcard":         {{"a", "*"}, {"a", "b"}},
 		"RL-14 key is the name":           {{"a", "a"}, {"b", "b"}},
+		"RL-22 1 MiB, and its digest":     {{"a", long}, {"a", "\x00" + string(sum[:])}},
 		"RL-22 1 MiB, other ends":         {{"a", long + "1"}, {"a", long + "2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -321,6 +324,46 @@ func TestKeys(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestKeys_bounded(t *testing.T) {
+	t.Run("RL-22 a store never sees more than 128 bytes", func(t *testing.T) {
+		store := &recorder{Store: ratelimit.NewMemoryStore(0)}
+		l := newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(9, time.Hour), Store: store})
+		other := newLimiter(t, ratelimit.Config{Name: "other", Limit: ratelimit.Per(9, time.Hour), Store: store})
+		both, err := ratelimit.All(l, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lockout := newLockout(t, ratelimit.LockoutConfig{Store: store})
+		for _, n := range []int{1, 128, 129, 1 << 20} {
+			key := strings.Repeat("x", n)
+			allow(t, l, key, 1)
+			allow(t, both, key, 1)
+			guess(t, lockout, key, 1)
+		}
+		if store.longest != 128 {
+			t.Errorf("it saw %d", store.longest)
+		}
+	})
+}
+
+// recorder notes how long keys are.
+type recorder struct {
+	ratelimit.Store
+	longest int
+}
+
+func (r *recorder) Take(ctx context.Context, cells []ratelimit.Cell) (bool, error) {
+	for _, c := range cells {
+		r.longest = max(r.longest, len(c.Key))
+	}
+	return r.Store.Take(ctx, cells)
+}
+
+func (r *recorder) Log(ctx context.Context, e ratelimit.Entry) (int, time.Duration, error) {
+	r.longest = max(r.longest, len(e.Key))
+	return r.Store.Log(ctx, e)
 }
 
 func TestAllow_wallClock(t *testing.T) {

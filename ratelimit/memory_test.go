@@ -69,6 +69,19 @@ func TestMemoryStore_bound(t *testing.T) {
 			}
 		})
 	})
+	t.Run("more policies than there are overflow buckets for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			store := ratelimit.NewMemoryStore(bound)
+			admitted := 0
+			for i := range 100 {
+				l := newLimiter(t, ratelimit.Config{Name: strconv.Itoa(i), Limit: ratelimit.Per(1, time.Hour), Store: store})
+				admitted += flood(t, l, "flood", bound/4)
+			}
+			if admitted != bound+bound/8 {
+				t.Errorf("%d were let in, want %d", admitted, bound+bound/8)
+			}
+		})
+	})
 	t.Run("LO-25 a flood of unknown accounts frees no blocked one", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLockout(t, ratelimit.LockoutConfig{Store: ratelimit.NewMemoryStore(bound)})
@@ -108,8 +121,10 @@ func TestMemoryStore_givesBack(t *testing.T) {
 		store := ratelimit.NewMemoryStore(0)
 		l := newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(2, time.Minute), Store: store})
 		lock := newLockout(t, ratelimit.LockoutConfig{Store: store, Block: time.Minute})
+		stays := newLimiter(t, ratelimit.Config{Name: "stays", Limit: ratelimit.Per(2, time.Hour), Store: store})
 		before := heap()
 		flood(t, l, "flood", 300_000)
+		flood(t, stays, "stays", 2000) // in every shard some
 		for i := range 10_000 {
 			guess(t, lock, strconv.Itoa(i), 1)
 		}
@@ -123,6 +138,31 @@ func TestMemoryStore_givesBack(t *testing.T) {
 			t.Errorf("%d bytes of %d are left", left, full)
 		}
 		allow(t, l, "k", 1)
+	})
+}
+
+func TestMemoryStore_givesBackLogs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := ratelimit.NewMemoryStore(0)
+		l := newLockout(t, ratelimit.LockoutConfig{Store: store, Block: time.Minute})
+		stays := newLockout(t, ratelimit.LockoutConfig{Name: "stays", Store: store})
+		before := heap()
+		for i := range 50_000 {
+			guess(t, l, strconv.Itoa(i), 1)
+		}
+		for i := range 1000 {
+			guess(t, stays, strconv.Itoa(i), 1)
+		}
+		full := heap() - before
+		time.Sleep(time.Minute)
+		for range 256 {
+			time.Sleep(10 * time.Millisecond)
+			wantStatus(t, l, "k", 5, 0)
+		}
+		if left := int64(heap()) - int64(before); left > int64(full)/8 {
+			t.Errorf("%d bytes of %d are left", left, full)
+		}
+		wantStatus(t, stays, "7", 4, 0)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +58,9 @@ func newIssuer(t testing.TB, c issuer.Config[account]) *issuer.Issuer[account] {
 	}
 	if c.Store == nil {
 		c.Store = issuer.NewMemoryStore()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	tokens, err := issuer.New(c)
 	if err != nil {

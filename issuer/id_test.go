@@ -1,0 +1,72 @@
+package issuer
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestIDsReadBack(t *testing.T) {
+	for _, f := range []ids{{}, {uuids: true}} {
+		for _, generation := range []uint64{1, 2, 10, 1 << 16, 1<<24 - 1, f.maxGeneration()} {
+			session := f.session()
+			for _, jti := range []string{f.refresh(session, generation), f.access(session, generation)} {
+				gotSession, gotGeneration, err := f.parse(jti)
+				if err != nil || gotSession != session || gotGeneration != generation {
+					t.Errorf("%q reads as %q, %d, %v", jti, gotSession, gotGeneration, err)
+				}
+			}
+			if f.refresh(session, generation) != f.refresh(session, generation) || f.access(session, generation) == f.access(session, generation) {
+				t.Error("refresh ids differ or access ids don't")
+			}
+		}
+	}
+}
+
+func TestUUIDsHaveTheForm(t *testing.T) {
+	f := ids{uuids: true}
+	for range 1000 {
+		jti := f.access(f.session(), 1)
+		if len(jti) != 36 || jti[14] != '8' || !strings.ContainsRune("89ab", rune(jti[19])) {
+			t.Fatalf("%q is no UUID of version 8, RFC 9562 §5.8", jti)
+		}
+	}
+}
+
+func TestForeignIDsAreRefused(t *testing.T) {
+	session := "AAAAAAAAAAAAAAAAAAAAAA"
+	for _, jti := range []string{
+		"", ".", "..", session, session + ".", session + ".x", session + ".01", session + ".+1", session + ".-1", session + ". 1",
+		session + ".18446744073709551616", session + ".9223372036854775808", session + ".1.", session + ".1.AAAAAAAAAA", session + ".1.AAAAAAAAAAB",
+		session + ".1.AAAAAAAAAAA.AAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAB.1", "AAAAAAAAAAAAAAAAAAAAAA=.1", "AAAAAAAAAAAAAA.1", session + "\n.1",
+		"00000000-0000-8000-8000-000000000000",
+	} {
+		if s, g, err := (ids{}).parse(jti); err == nil {
+			t.Errorf("%q reads as %q, %d", jti, s, g)
+		}
+	}
+	for _, jti := range []string{
+		"", session + ".1", "00000000-0000-4000-8000-000000000000", "00000000-0000-8000-0000-000000000000", "00000000000080008000000000000000",
+		"0000000-00000-8000-8000-000000000000", "00000000-0000-8000-8000-00000000000A", "{00000000-0000-8000-8000-000000000000}",
+	} {
+		if s, g, err := (ids{uuids: true}).parse(jti); err == nil {
+			t.Errorf("%q reads as %q, %d", jti, s, g)
+		}
+	}
+}
+
+// FuzzID offers any jti to both forms: what is accepted is what we write.
+func FuzzID(f *testing.F) {
+	f.Add("AAAAAAAAAAAAAAAAAAAAAA.1")
+	f.Add("AAAAAAAAAAAAAAAAAAAAAA.1.AAAAAAAAAAA")
+	f.Add("00000000-0000-8000-8000-000000000000")
+	f.Fuzz(func(t *testing.T, jti string) {
+		if session, generation, err := (ids{}).parse(jti); err == nil {
+			if want := (ids{}).refresh(session, generation); jti != want && !strings.HasPrefix(jti, want+".") {
+				t.Errorf("%q is accepted, and written %q", jti, want)
+			}
+		}
+		if session, generation, err := (ids{uuids: true}).parse(jti); err == nil && len(jti) != 36 {
+			t.Errorf("%q is accepted as %q, %d", jti, session, generation)
+		}
+	})
+}

@@ -26,7 +26,7 @@ import (
 // error.
 //
 // Nothing runs in the background. What has expired is removed piece by piece
-// by the requests themselves, a few thousand buckets at a time, and tables
+// by the requests themselves, some two thousand buckets at a time, and tables
 // shrink then. Time is monotonic: setting the clock changes nothing.
 type MemoryStore struct {
 	seeds  [4]maphash.Seed // keys: 0 and 1, policies: 2 and 3
@@ -55,13 +55,13 @@ type shard struct {
 }
 
 const (
-	shardKeys  = 4096                  // buckets in a shard at the bound
+	shardKeys  = 2048                  // buckets in a shard at the bound
 	sweepEvery = 10 * time.Millisecond // at most one shard
 	overflows  = 16                    // overflow buckets of a policy in a shard
 )
 
 // NewMemoryStore makes a store for about maxKeys keys; 0 means a million, and
-// less than 4096 means that many. Shares of the bound are fixed by digest, so
+// less than 2048 means that many. Shares of the bound are fixed by digest, so
 // that it may be felt a few per cent below.
 func NewMemoryStore(maxKeys int) *MemoryStore {
 	if maxKeys == 0 {

@@ -15,6 +15,8 @@ import (
 //     store.
 //   - Time is the store's own clock, read once inside that step, and never
 //     runs backwards. No time is passed in, none is returned; durations are.
+//     It may tick in microseconds; calculations are in nanoseconds all the
+//     same, none of them above 2^53.
 //   - Policy and key together name the state. No pair may collide with
 //     another, whatever bytes the two contain, and cells never collide with
 //     logs. A key has at most 128 bytes and is not kept in plaintext longer
@@ -24,7 +26,8 @@ import (
 //   - On error the caller must assume that the step may have been taken. A
 //     store never answers what it does not know; refusing is the caller's part.
 //
-// A Store is safe for concurrent use.
+// A Store is safe for concurrent use, and comparable: [All] must see whether
+// two limits share one, so implement it on a pointer.
 type Store interface {
 	// Take spends the cost of every cell, or of none: it reports whether all
 	// of them grant it, and only then charges each. It sets Debt in each cell
@@ -51,7 +54,7 @@ type Store interface {
 type Cell struct {
 	Policy, Key string
 	Cost        time.Duration // what this request adds to the debt
-	Interval    time.Duration // the debt of one token; at bounds, a bucket with less than that left counts as exhausted
+	Interval    time.Duration // the debt of one token; a bucket with less than that left is exhausted, and must not be dropped for want of room
 	Tolerance   time.Duration // the most debt that is granted
 
 	Debt time.Duration // set by [Store.Take]
@@ -61,7 +64,7 @@ type Cell struct {
 type Entry struct {
 	Policy, Key string
 	Op          Op
-	Receipt     uint64 // names a charge; unique, chosen by the caller
+	Receipt     uint64 // names a charge: chosen by the caller, unique, all 64 bits count
 	Tries       int    // 1 to 100
 	Window      time.Duration
 	Block       time.Duration // both whole microseconds, at most 366 days

@@ -99,3 +99,39 @@ func TestShard_order(t *testing.T) {
 		t.Errorf("locks %v", got)
 	}
 }
+
+// What a request may have to do for the store: sweep a full shard of which
+// none, half, or all has expired, or make a larger table of it.
+func BenchmarkTable(b *testing.B) {
+	fill := func(expired int) (tab table) {
+		rnd := rand.New(rand.NewPCG(1, 1))
+		for i := range shardKeys {
+			until := time.Duration(100)
+			if i%4 < expired {
+				until = 10
+			}
+			tab.put(digest{rnd.Uint64(), rnd.Uint64()}, 1, until, 1, 1000)
+		}
+		return tab
+	}
+	for name, step := range map[string]struct {
+		expired int
+		do      func(*table)
+	}{
+		"sweep, none expired":   {0, func(t *table) { t.sweep(50) }},
+		"sweep, a half expired": {2, func(t *table) { t.sweep(50) }},
+		"sweep, 3/4 expired":    {3, func(t *table) { t.sweep(50) }},
+		"sweep, all expired":    {4, func(t *table) { t.sweep(50) }},
+		"grow":                  {0, func(t *table) { t.resize(50) }},
+		"evict, all exhausted":  {0, func(t *table) { t.stuck = 0; t.evict(50) }},
+	} {
+		b.Run(name, func(b *testing.B) {
+			full := fill(step.expired)
+			for b.Loop() {
+				tab := full
+				tab.slots = append([]slot(nil), full.slots...)
+				step.do(&tab)
+			}
+		})
+	}
+}

@@ -32,8 +32,8 @@ func (g *Guard[T]) token(r *http.Request) (string, error) {
 // space is of another scheme.
 func bearer(field string) (string, error) {
 	scheme, rest, _ := strings.Cut(field, " ")
-	// Of six bytes that fold to "bearer" all are ASCII.
-	if len(scheme) != len("Bearer") || !strings.EqualFold(scheme, "Bearer") {
+	// Nothing beyond ASCII folds to a letter of this word.
+	if !strings.EqualFold(scheme, "Bearer") {
 		return "", fmt.Errorf("%w: another scheme", ErrMissing)
 	}
 	return wellFormed(strings.TrimLeft(rest, " "))

@@ -3,6 +3,8 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"log"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -107,6 +109,24 @@ func TestClosedIsLogged(t *testing.T) {
 	}
 	if got := lines.String(); strings.Count(got, "level=ERROR") != 1 || strings.Count(got, "level=DEBUG") != 10 {
 		t.Errorf("after ten requests the log is %q", got)
+	}
+}
+
+// TestZeroIsLogged mounts what New never saw.
+func TestZeroIsLogged(t *testing.T) {
+	var lines journal
+	defer log.SetFlags(log.Flags())
+	defer log.SetOutput(log.Writer())
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(lines.logger())
+	for _, g := range []*guard{nil, new(guard)} {
+		lines.b.Reset()
+		h := g.Handler(new(room))
+		serve(h, bearer())
+		serve(h, bearer())
+		if got := lines.String(); strings.Count(got, "level=ERROR") != 1 || strings.Count(got, "level=DEBUG") != 2 {
+			t.Errorf("log %q", got)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -90,11 +91,30 @@ func TestDeny(t *testing.T) {
 			defer conn.Close()
 			io.WriteString(conn, "HTTP/1.1 499 Mine\r\nContent-Length: 0\r\n\r\n")
 		}})
-		server := httptest.NewServer(g.Handler(new(room)))
-		defer server.Close()
+		var errs journal
+		done := make(chan struct{})
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(done)
+			g.Handler(new(room)).ServeHTTP(w, r)
+		}))
+		server.Config.ErrorLog = log.New(&errs, "", 0)
+		server.Start()
 		answer := raw(t, server.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		if resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil); err != nil || resp.StatusCode != 499 {
 			t.Errorf("answer %q, %v", answer, err)
+		}
+		<-done
+		server.Close()
+		if errs.String() != "" {
+			t.Errorf("the server complains: %s", errs.String())
+		}
+	})
+	t.Run("101 is final", func(t *testing.T) {
+		g := middleware.New(people, middleware.Config{Logger: quiet, Deny: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(101) }})
+		w := &counter{ResponseRecorder: httptest.NewRecorder()}
+		g.Handler(new(room)).ServeHTTP(w, bearer())
+		if w.headers != 1 || w.Code != 101 {
+			t.Errorf("WriteHeader %d times, status %d", w.headers, w.Code)
 		}
 	})
 	t.Run("can't take a connection that is not there", func(t *testing.T) {

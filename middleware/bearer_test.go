@@ -185,8 +185,8 @@ func TestCookie(t *testing.T) {
 	}
 }
 
-// TestHuge is about tokens of the size of all headers. The rooms of TotalAlloc
-// are counted: looking at such a token costs nothing that grows with it.
+// TestHuge is about tokens of the size of all headers. To refuse one
+// allocates nothing that grows with it.
 func TestHuge(t *testing.T) {
 	g := middleware.New(realVerifier(t), middleware.Config{Logger: quiet})
 	good := token(t, goodHeader, goodPayload(""))

@@ -34,7 +34,7 @@
 // # Answers
 //
 //	no token, other scheme   401  Bearer realm="api"
-//	several, none or more    400  … error="invalid_request"
+//	not exactly one word     400  … error="invalid_request"
 //	token not good           401  … error="invalid_token"
 //	not admitted             403  … error="insufficient_scope", scope="…" if Scope asked
 //	could not be checked     503  Retry-After, no challenge

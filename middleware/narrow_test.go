@@ -17,7 +17,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/middleware"
 )
 
-// only admits callers whose token is the one word "x" and whose claims are c.
+// guardOf returns a guard for which the token "x" says c.
 func guardOf(c *caller) *guard {
 	return middleware.New(stub{"x": c}, middleware.Config{Logger: quiet})
 }

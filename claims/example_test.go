@@ -1,0 +1,229 @@
+package claims_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// Account is what the tokens of this system say besides the registered claims.
+type Account struct {
+	Company int `json:"company"`
+}
+
+var (
+	exampleKey     = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	exampleClaims  = claims.Claims[Account]{Use: claims.Access, Issuer: "https://id.example", Subject: "alice", Audience: []string{"api"}, Party: "Admin"}
+	exampleKeys, _ = claims.NewKeySet(mustKey("EdDSA", "2026", exampleKey.Public()))
+)
+
+func mustKey(alg, kid string, material any) *claims.Key {
+	k, err := claims.NewKey(alg, kid, material)
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+// exampleToken is what an issuer does: encode, and sign what comes out.
+func exampleToken(c claims.Claims[Account], life time.Duration) string {
+	c.App.Company, c.Expiry = 7, time.Now().Add(life)
+	encoder, err := claims.NewEncoder[Account](claims.Dialect{})
+	if err != nil {
+		panic(err)
+	}
+	input, err := encoder.Encode(claims.Header{Algorithm: "EdDSA", KeyID: "2026"}, &c)
+	if err != nil {
+		panic(err)
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(exampleKey, []byte(input)))
+}
+
+func ExampleVerifier() {
+	verify, err := claims.NewVerifier[Account](claims.Config{
+		Issuer:   "https://id.example",
+		Audience: []string{"api"},
+		Keys:     exampleKeys,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, life := range []time.Duration{time.Hour, -time.Hour} {
+		c, err := verify.Verify(context.Background(), exampleToken(exampleClaims, life))
+		switch {
+		case err == nil:
+			fmt.Println("200", c.Subject, c.Party, c.App.Company)
+		case errors.Is(err, claims.ErrInvalid):
+			fmt.Println("401, expired:", errors.Is(err, claims.ErrExpired))
+		default:
+			fmt.Println("503")
+		}
+	}
+	// Output:
+	// 200 alice Admin 7
+	// 401, expired: true
+}
+
+// A configuration is judged whole, and every mistake named.
+func ExampleNewVerifier() {
+	_, err := claims.NewVerifier[Account](claims.Config{Issuer: "https://id.example", Leeway: time.Hour})
+	fmt.Println(err)
+	// Output:
+	// claims: Config.Keys is missing
+	// claims: Config.Audience is missing
+	// claims: Config.Leeway is 1h0m0s, not between 0 and 5m0s
+}
+
+func ExampleParsePEM() {
+	keys, err := claims.ParsePEM([]byte(`
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAO2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=
+-----END PUBLIC KEY-----
+`), "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	set, err := claims.NewKeySet(keys...)
+	fmt.Println(keys[0].Algorithm(), set != nil, err)
+	// Output: EdDSA true <nil>
+}
+
+// One literal says how a whole system writes its tokens.
+func ExampleDialect() {
+	dialect := claims.Dialect{
+		AccessType: "JWT", RefreshType: "JWT", // not told apart by typ,
+		UseMember:      "usefor", // but by this
+		LifetimeMember: "exi",
+		PartyMember:    "role",
+		Members:        []string{"exi", "exp", "iat", "iss", "sub", "role", "usefor"},
+
+		InsecureNoAudience: true,
+	}
+	encoder, err := claims.NewEncoder[struct{}](dialect)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	issued := time.Unix(1700000000, 0)
+	input, err := encoder.Encode(claims.Header{Algorithm: "HS256"}, &claims.Claims[struct{}]{
+		Use: claims.Access, Issuer: "core", Subject: "admin", Party: "owner", IssuedAt: issued, Expiry: issued.Add(10 * time.Minute),
+	})
+	fmt.Println(payloadOf(input), err)
+	// Output: {"exi":600,"exp":1700000600,"iat":1700000000,"iss":"core","sub":"admin","role":"owner","usefor":"access"} <nil>
+}
+
+func payloadOf(input string) string {
+	for i := range input {
+		if input[i] == '.' {
+			b, _ := base64.RawURLEncoding.DecodeString(input[i+1:])
+			return string(b)
+		}
+	}
+	return ""
+}
+
+func ExampleEncoder() {
+	encoder, err := claims.NewEncoder[Account](claims.Dialect{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c := exampleClaims
+	c.App.Company, c.Expiry = 7, time.Unix(1700000000, 0)
+	input, err := encoder.Encode(claims.Header{Algorithm: "EdDSA", KeyID: "2026"}, &c)
+	fmt.Println(payloadOf(input), err)
+	// Output: {"iss":"https://id.example","sub":"alice","aud":"api","exp":1700000000,"party":"Admin","company":7} <nil>
+}
+
+// Each issuer has its own keys; a token's iss chooses among them.
+func ExampleJoin() {
+	verifier := func(issuer string) *claims.Verifier[Account] {
+		v, err := claims.NewVerifier[Account](claims.Config{Issuer: issuer, Audience: []string{"api"}, Keys: exampleKeys})
+		if err != nil {
+			panic(err)
+		}
+		return v
+	}
+	both, err := claims.Join(verifier("https://id.example"), verifier("https://partner.example"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c, err := both.Verify(context.Background(), exampleToken(exampleClaims, time.Hour))
+	fmt.Println(c.Issuer, err)
+	stranger := exampleClaims
+	stranger.Issuer = "https://stranger.example"
+	_, err = both.Verify(context.Background(), exampleToken(stranger, time.Hour))
+	fmt.Println(err)
+	// Output:
+	// https://id.example <nil>
+	// claims: invalid token: wrong issuer
+}
+
+// A guard puts the claims into the context; a handler takes them out.
+func ExampleFromContext() {
+	handler := func(_ http.ResponseWriter, r *http.Request) {
+		caller, ok := claims.FromContext[Account](r.Context())
+		fmt.Printf("%q %v\n", caller.Subject, ok)
+	}
+	request, _ := http.NewRequest(http.MethodGet, "/me", nil)
+	handler(nil, request)
+	handler(nil, request.WithContext(claims.NewContext(request.Context(), &exampleClaims)))
+	// Output:
+	// "" false
+	// "alice" true
+}
+
+// Reading a token first and comparing afterwards believes a stranger: here the
+// payload says "api", and nobody has signed it.
+func ExampleVerifier_Verify_incorrect() {
+	forged := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." +
+		base64.RawURLEncoding.EncodeToString([]byte(`{"aud":"api","sub":"admin"}`)) + "."
+	fmt.Println("by hand:", payloadOf(forged)) // aud is right, so let it in?
+
+	verify, err := claims.NewVerifier[Account](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: exampleKeys})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c, err := verify.Verify(context.Background(), forged)
+	fmt.Println("verified:", c, errors.Is(err, claims.ErrInvalid))
+	// Output:
+	// by hand: {"aud":"api","sub":"admin"}
+	// verified: <nil> true
+}
+
+// brokenKeys can't be reached.
+type brokenKeys struct{}
+
+func (brokenKeys) Keys(context.Context, claims.Header) ([]*claims.Key, error) {
+	return nil, errors.New("key server is down")
+}
+
+// Answering 401 to every error logs everybody out when the keys can't be
+// reached. Only ErrInvalid is about the token.
+func ExampleKeySet_incorrect() {
+	verify, err := claims.NewVerifier[Account](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: brokenKeys{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = verify.Verify(context.Background(), exampleToken(exampleClaims, time.Hour))
+	if err != nil {
+		fmt.Println("wrong: 401")
+	}
+	if err != nil && !errors.Is(err, claims.ErrInvalid) {
+		fmt.Println("right: 503 and Retry-After")
+	}
+	// Output:
+	// wrong: 401
+	// right: 503 and Retry-After
+}

@@ -14,8 +14,8 @@ import (
 // with the process and is not shared: behind several processes each grants the
 // limit anew, and a lockout forgets at a restart.
 //
-// Memory is bounded. A bucket takes 24 bytes in a table that is at least half
-// and at most four fifths full; keys are kept as 128-bit digests under a secret
+// Memory is bounded. A bucket takes 24 bytes in a table that is two thirds to
+// four fifths full while it grows; keys are kept as 128-bit digests under a secret
 // of the store, never in plaintext. At the bound the fullest bucket (the one
 // that would be full soonest, of a sample) makes room for a new one; an
 // exhausted bucket never does, so a flood of other keys frees nobody. Where all
@@ -26,7 +26,7 @@ import (
 // error.
 //
 // Nothing runs in the background. What has expired is removed piece by piece
-// by the requests themselves, some two thousand buckets at a time, and tables
+// by the requests themselves, some four thousand buckets at a time, and tables
 // shrink then. Time is monotonic: setting the clock changes nothing.
 type MemoryStore struct {
 	seeds  [4]maphash.Seed // keys: 0 and 1, policies: 2 and 3
@@ -55,13 +55,13 @@ type shard struct {
 }
 
 const (
-	shardKeys  = 2048                  // buckets in a shard at the bound
+	shardKeys  = 4096                  // buckets in a shard at the bound
 	sweepEvery = 10 * time.Millisecond // at most one shard
 	overflows  = 16                    // overflow buckets of a policy in a shard
 )
 
 // NewMemoryStore makes a store for about maxKeys keys; 0 means a million, and
-// less than 2048 means that many. Shares of the bound are fixed by digest, so
+// less than 4096 means that many. Shares of the bound are fixed by digest, so
 // that it may be felt a few per cent below.
 func NewMemoryStore(maxKeys int) *MemoryStore {
 	if maxKeys == 0 {

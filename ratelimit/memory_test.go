@@ -27,7 +27,7 @@ func flood(t *testing.T, l *ratelimit.Limiter, prefix string, n int) (admitted i
 }
 
 func TestMemoryStore_bound(t *testing.T) {
-	const bound, many = 2048, 100_000 // a single shard
+	const bound, many = 4096, 200_000 // a single shard
 	t.Run("a flood frees no exhausted bucket and takes no more memory", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(3, time.Hour), Store: ratelimit.NewMemoryStore(bound)})
@@ -130,7 +130,7 @@ func TestMemoryStore_givesBack(t *testing.T) {
 		}
 		full := heap() - before
 		time.Sleep(time.Minute)
-		for range 600 { // a million keys are 512 shards, swept in turn
+		for range 300 { // a million keys are 256 shards, swept in turn
 			time.Sleep(10 * time.Millisecond)
 			allow(t, l, "k", 1)
 		}
@@ -155,7 +155,7 @@ func TestMemoryStore_givesBackLogs(t *testing.T) {
 		}
 		full := heap() - before
 		time.Sleep(time.Minute)
-		for range 600 { // a million keys are 512 shards, swept in turn
+		for range 300 { // a million keys are 256 shards, swept in turn
 			time.Sleep(10 * time.Millisecond)
 			wantStatus(t, l, "k", 5, 0)
 		}
@@ -170,7 +170,7 @@ func TestMemoryStore_givesBackLogs(t *testing.T) {
 // where all of it goes on all the time, a bucket still admits exactly its
 // burst.
 func TestMemoryStore_busy(t *testing.T) {
-	store := ratelimit.NewMemoryStore(2048)
+	store := ratelimit.NewMemoryStore(4096)
 	l := newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(50, time.Hour), Store: store})
 	short := newLimiter(t, ratelimit.Config{Name: "short", Limit: ratelimit.Per(1, time.Millisecond), Store: store})
 	var admitted atomic.Int64

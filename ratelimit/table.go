@@ -110,7 +110,7 @@ func (t *table) distance(i, j int) int {
 	return j - i
 }
 
-// resize makes a new table for those that have not expired, about 5/8 full,
+// resize makes a new table for those that have not expired, two thirds full,
 // with room for one more at least.
 func (t *table) resize(now int64) {
 	live := 0
@@ -120,7 +120,7 @@ func (t *table) resize(now int64) {
 		}
 	}
 	old := t.slots
-	t.slots, t.used, t.hand = make([]slot, max(8, (live+1)*8/5)), live, 0
+	t.slots, t.used, t.hand = make([]slot, max(8, (live+1)*3/2)), live, 0
 	for i := range old {
 		if old[i].until() > now {
 			j, _ := t.find(old[i].digest)

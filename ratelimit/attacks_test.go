@@ -18,6 +18,7 @@ var _ = map[string]string{
 	"RL-15": "limits are mounted on routes, behind the mux that matched; there is no path matching here",
 	"RL-19": "refusal is tested here (503); bounding a slow store is the shared store's matter",
 	"RL-25": "documented at All: limit by account and by address together",
+	"XX-02": "how the tests are run",
 	"XX-04": "SHA-256 and maphash only; nothing to approve",
 	"XX-05": "no secret is compared here",
 	"XX-06": "mutants are tried by hand",

@@ -19,6 +19,7 @@ import (
 // and New refuses it.
 type Schedule struct {
 	keys atomic.Pointer[[]*Key] // by From
+	dir  *keyDir                // nil: they come from nowhere else
 }
 
 // NewSchedule returns a schedule of keys, in any order. It is an error to give
@@ -35,7 +36,16 @@ func NewSchedule(keys ...*Key) (*Schedule, error) {
 // changes nothing and says what is wrong with them. Carry over every key whose
 // tokens shall still be valid; a key that is left out is withdrawn: from this
 // moment it neither signs nor verifies here.
+//
+// The keys of a schedule from LoadSchedule are not replaced: change its files.
 func (s *Schedule) Replace(keys ...*Key) error {
+	if s.dir != nil {
+		return errors.New("issuer: the keys of this schedule come from " + s.dir.path)
+	}
+	return s.replace(keys)
+}
+
+func (s *Schedule) replace(keys []*Key) error {
 	keys = slices.Clone(keys)
 	if len(keys) == 0 {
 		return errors.New("issuer: a schedule needs at least one key")
@@ -78,6 +88,7 @@ func (s *Schedule) overlaps(other *Schedule) bool {
 }
 
 func (s *Schedule) all() []*Key {
+	s.dir.look(s)
 	if keys := s.keys.Load(); keys != nil {
 		return *keys
 	}

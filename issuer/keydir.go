@@ -1,0 +1,216 @@
+package issuer
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// keyTime is how a file name says from when its key signs, in UTC.
+	keyTime = "20060102T150405Z"
+	// dirInterval is how often a directory of keys is looked at.
+	dirInterval = 10 * time.Second
+	maxKeyFile  = 64 << 10
+	maxKeyFiles = 100
+)
+
+// LoadSchedule returns a schedule of the private keys in a directory, which is
+// read again when it changes. Machines that have the same directory agree.
+//
+// A key is a file named for the time from which it signs, and if it is not the
+// usual one for the algorithm: 20261201T000000Z.pem, 20261201T000000Z.PS256.pem.
+// It holds one unencrypted PKCS #8 block ("PRIVATE KEY") of an RSA, ECDSA or
+// Ed25519 key. Files that do not end in .pem, dot files and subdirectories are
+// not read; symbolic links are followed, each time. A file that its group or
+// others may read is refused, with the chmod that mends it.
+//
+// To rotate, put the next key there in time, at least Config.Lead ahead, best by
+// renaming a finished file. To withdraw a key, because it is compromised, remove
+// or rename its file: within ten seconds it neither signs nor verifies here.
+// Otherwise leave files where they are until their last token has expired; an
+// old key costs nothing.
+//
+// All files change together or not at all. If the directory can't be read, or
+// one file is wrong, the error says which and why, LoadSchedule fails, and
+// later the keys stay as they were and the logger (slog.Default if nil) hears
+// of it once. There is no goroutine: whoever needs a key and finds ten seconds
+// over looks at the files. Reload does at once.
+func LoadSchedule(dir string, logger *slog.Logger) (*Schedule, error) {
+	if logger == nil {
+		logger = slog.Default()
+	}
+	s := &Schedule{dir: &keyDir{path: dir, logger: logger, begin: time.Now()}}
+	if err := s.Reload(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Reload reads the directory of a schedule that LoadSchedule returned, now. On
+// error the keys stay as they were. Of other schedules there is nothing to read.
+func (s *Schedule) Reload() error {
+	if s.dir == nil {
+		return nil
+	}
+	s.dir.reading.Lock()
+	defer s.dir.reading.Unlock()
+	return s.dir.read(s)
+}
+
+// keyDir is where the keys of a schedule come from.
+type keyDir struct {
+	path   string
+	logger *slog.Logger
+	begin  time.Time
+	due    atomic.Int64 // when to look again, as a time.Duration since begin
+
+	reading sync.Mutex
+	known   map[[sha256.Size]byte]*Key // under reading: by name and content
+	failed  string                     // under reading: what was last logged
+}
+
+// look reads the directory if that is due and nobody else is at it.
+func (d *keyDir) look(s *Schedule) {
+	if d == nil || time.Since(d.begin) < time.Duration(d.due.Load()) || !d.reading.TryLock() {
+		return
+	}
+	defer d.reading.Unlock()
+	err := d.read(s)
+	if text := fmt.Sprint(err); err != nil && text != d.failed {
+		d.logger.Error("issuer: keys stay as they were", "err", err)
+		d.failed = text
+	} else if err == nil {
+		d.failed = ""
+	}
+}
+
+// read replaces the keys of s by those in the directory.
+func (d *keyDir) read(s *Schedule) error {
+	d.due.Store(int64(time.Since(d.begin) + dirInterval))
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return fmt.Errorf("issuer: keys: %w", err)
+	}
+	known := make(map[[sha256.Size]byte]*Key)
+	var keys []*Key
+	var mistakes []error
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".pem") {
+			continue
+		}
+		if len(keys) == maxKeyFiles {
+			return fmt.Errorf("issuer: keys: %s has more than %d", d.path, maxKeyFiles)
+		}
+		key, digest, err := d.key(name)
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("issuer: key file %s: %w", filepath.Join(d.path, name), err))
+			continue
+		}
+		known[digest] = key
+		keys = append(keys, key)
+	}
+	if mistakes != nil {
+		return errors.Join(mistakes...)
+	}
+	if err := s.replace(keys); err != nil {
+		return fmt.Errorf("%w (in %s)", err, d.path)
+	}
+	d.known = known
+	return nil
+}
+
+// key reads one file. What has not changed stays the same Key, because
+// verifiers remember tokens by it.
+func (d *keyDir) key(name string) (*Key, [sha256.Size]byte, error) {
+	content, err := readPrivate(filepath.Join(d.path, name))
+	if err != nil {
+		return nil, [sha256.Size]byte{}, err
+	}
+	digest := sha256.Sum256(append([]byte(name+"\x00"), content...))
+	if key := d.known[digest]; key != nil {
+		return key, digest, nil
+	}
+	key, err := parseKeyFile(name, content)
+	return key, digest, err
+}
+
+// readPrivate reads a file that nobody else may read.
+func readPrivate(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is no regular file")
+	case info.Mode().Perm()&0o077 != 0:
+		return nil, fmt.Errorf("others may read it (mode %04o): chmod 600 %s", info.Mode().Perm(), path)
+	case info.Size() > maxKeyFile:
+		return nil, fmt.Errorf("is larger than %d bytes", maxKeyFile)
+	}
+	return io.ReadAll(io.LimitReader(f, maxKeyFile))
+}
+
+// parseKeyFile makes a key of a file's name and content.
+func parseKeyFile(name string, content []byte) (*Key, error) {
+	stamp, alg, _ := strings.Cut(strings.TrimSuffix(name, ".pem"), ".")
+	from, err := time.Parse(keyTime, stamp)
+	if err != nil {
+		return nil, fmt.Errorf("name does not begin with the time from which it signs, such as %s", keyTime)
+	}
+	block, rest := pem.Decode(content)
+	switch {
+	case block == nil:
+		return nil, errors.New("holds no PEM block")
+	case block.Type != "PRIVATE KEY":
+		return nil, fmt.Errorf("holds a %q, not a PRIVATE KEY (PKCS #8, unencrypted)", block.Type)
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, errors.New("holds more than one block")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("holds no PKCS #8 key that can be read")
+	}
+	signer, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("holds a %T, which can't sign", parsed)
+	}
+	if alg == "" {
+		alg = usualAlgorithm(signer)
+	}
+	return NewKey(alg, signer, from)
+}
+
+// usualAlgorithm is what a key is used for if its file name does not say.
+func usualAlgorithm(signer crypto.Signer) string {
+	switch key := signer.(type) {
+	case *rsa.PrivateKey:
+		return "RS256"
+	case ed25519.PrivateKey:
+		return "EdDSA"
+	case *ecdsa.PrivateKey:
+		return map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}[key.Curve.Params().Name]
+	}
+	return ""
+}

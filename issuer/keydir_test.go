@@ -1,0 +1,250 @@
+package issuer_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer"
+)
+
+// writeKey writes a private key as LoadSchedule reads it.
+func writeKey(t *testing.T, dir, name string, private crypto.PrivateKey) {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err := os.WriteFile(filepath.Join(dir, name), block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newEd25519(t *testing.T) ed25519.PrivateKey {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return private
+}
+
+func fromDir(t *testing.T, dir string) (*issuer.Schedule, *issuer.Issuer[struct{}]) {
+	t.Helper()
+	schedule, err := issuer.LoadSchedule(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := issuer.New(issuer.Config[struct{}]{
+		Issuer: "https://id.example", Audience: []string{"api"}, Keys: schedule, Store: issuer.NewMemoryStore(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schedule, tokens
+}
+
+func TestLoadScheduleFollowsItsDirectory(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		first := time.Now().UTC()
+		writeKey(t, dir, first.Format("20060102T150405Z")+".pem", newEd25519(t))
+		_, tokens := fromDir(t, dir)
+		issue := func() string {
+			pair, err := tokens.Issue(t.Context(), claims.Claims[struct{}]{Subject: "alice"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pair.AccessToken
+		}
+		verify, err := claims.NewVerifier[struct{}](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: tokens.KeySet()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opens := func(token string) bool { _, err := verify.Verify(t.Context(), token); return err == nil }
+
+		before := issue()
+		if !opens(before) {
+			t.Fatal("the only key's token does not open")
+		}
+		next := first.Add(time.Minute).Format("20060102T150405Z") + ".pem"
+		writeKey(t, dir, next, newEd25519(t))
+		time.Sleep(time.Minute)
+		after := issue()
+		if head(before) == head(after) {
+			t.Error("the next key does not sign, a minute after it should")
+		}
+		if !opens(before) || !opens(after) {
+			t.Error("after the rotation a token of either key should open")
+		}
+		// What is wrong later changes nothing.
+		if err := os.WriteFile(filepath.Join(dir, "notes.pem"), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if head(issue()) != head(after) || !opens(before) {
+			t.Error("a bad file changed the keys")
+		}
+		// A withdrawn key stops within the interval, though its token is remembered.
+		if err := errors.Join(os.Remove(filepath.Join(dir, "notes.pem")), os.Remove(filepath.Join(dir, next))); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if head(issue()) != head(before) {
+			t.Error("the key before does not sign again")
+		}
+		if opens(after) {
+			t.Error("a withdrawn key still verifies")
+		}
+	})
+}
+
+// head returns a token's header.
+func head(token string) string {
+	h, _, _ := strings.Cut(token, ".")
+	return h
+}
+
+func TestLoadScheduleKeepsKeys(t *testing.T) {
+	dir := t.TempDir()
+	writeKey(t, dir, "20260101T000000Z.pem", newEd25519(t))
+	schedule, tokens := fromDir(t, dir)
+	offered := func() *claims.Key {
+		keys, err := tokens.KeySet().Keys(t.Context(), claims.Header{Algorithm: "EdDSA"})
+		if err != nil || len(keys) != 1 {
+			t.Fatalf("%v, %v", keys, err)
+		}
+		return keys[0]
+	}
+	before := offered()
+	if err := schedule.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if offered() != before {
+		t.Error("a key that did not change became another, which makes verifiers forget its tokens")
+	}
+	if err := schedule.Replace(); err == nil {
+		t.Error("Replace succeeded on a schedule that has a directory")
+	}
+}
+
+func TestLoadScheduleReadsEveryType(t *testing.T) {
+	rsaKey, err1 := rsa.GenerateKey(rand.Reader, 2048)
+	ecKey, err2 := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for name, private := range map[string]crypto.PrivateKey{
+		"20260101T000000Z.pem":       rsaKey,
+		"20260101T000001Z.PS512.pem": rsaKey,
+		"20260101T000002Z.pem":       ecKey,
+		"20260101T000003Z.EdDSA.pem": newEd25519(t),
+	} {
+		dir := t.TempDir()
+		writeKey(t, dir, name, private)
+		_, tokens := fromDir(t, dir)
+		if _, err := tokens.Issue(t.Context(), claims.Claims[struct{}]{Subject: "alice"}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLoadScheduleRefuses(t *testing.T) {
+	good := newEd25519(t)
+	for _, row := range []struct {
+		name    string
+		arrange func(t *testing.T, dir string)
+		says    string
+	}{
+		{"an empty directory", func(*testing.T, string) {}, "at least one key"},
+		{"no time in the name", func(t *testing.T, dir string) { writeKey(t, dir, "key.pem", good) }, "key.pem"},
+		{"another algorithm's key", func(t *testing.T, dir string) { writeKey(t, dir, "20260101T000000Z.RS256.pem", good) }, "RS256"},
+		{"a small RSA key", func(t *testing.T, dir string) {
+			small, err := rsa.GenerateKey(rand.Reader, 1024)
+			if err != nil {
+				t.Skip("this Go makes no small keys: set GODEBUG=rsa1024min=0")
+			}
+			writeKey(t, dir, "20260101T000000Z.pem", small)
+		}, "1024"},
+		{"readable by others", func(t *testing.T, dir string) {
+			writeKey(t, dir, "20260101T000000Z.pem", good)
+			if err := os.Chmod(filepath.Join(dir, "20260101T000000Z.pem"), 0o640); err != nil {
+				t.Fatal(err)
+			}
+		}, "chmod 600"},
+		{"half written", func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "20260101T000000Z.pem"), []byte("-----BEGIN PRIVATE KEY-----\nMC4"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "no PEM block"},
+		{"two keys of one time", func(t *testing.T, dir string) {
+			writeKey(t, dir, "20260101T000000Z.pem", good)
+			writeKey(t, dir, "20260101T000000Z.EdDSA.pem", newEd25519(t))
+		}, "both sign from"},
+		{"a directory for a file", func(t *testing.T, dir string) {
+			if err := os.Mkdir(filepath.Join(dir, "20260101T000000Z.pem"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "regular"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			row.arrange(t, dir)
+			// The text is the point here: it must name what is to be mended.
+			if _, err := issuer.LoadSchedule(dir, nil); err == nil || !strings.Contains(err.Error(), row.says) {
+				t.Errorf("error %v does not say %q", err, row.says)
+			}
+		})
+	}
+	if _, err := issuer.LoadSchedule(filepath.Join(t.TempDir(), "missing"), nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing directory: %v", err)
+	}
+}
+
+// FuzzKeyFile feeds a key directory anything: it is refused, or signs.
+func FuzzKeyFile(f *testing.F) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	f.Add("20260101T000000Z", good)
+	f.Add("20260101T000000Z.EdDSA", good)
+	f.Add("20260101T000000Z", append(good, good...))
+	f.Add("x", []byte("-----BEGIN PRIVATE KEY-----"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, name string, content []byte) {
+		if strings.ContainsAny(name, "/\x00") || len(name) > 100 {
+			return
+		}
+		path := filepath.Join(dir, name+".pem")
+		if os.WriteFile(path, content, 0o600) != nil {
+			return
+		}
+		defer os.Remove(path)
+		schedule, err := issuer.LoadSchedule(dir, slog.New(slog.DiscardHandler))
+		if (err == nil) == (schedule == nil) {
+			t.Errorf("schedule %v and error %v", schedule, err)
+		}
+	})
+}

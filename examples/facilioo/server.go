@@ -1,0 +1,216 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/recovery"
+	"github.com/gatehouse-go/gatehouse/middleware"
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+)
+
+const (
+	issuerName = "dev-api.facilioo.de"
+	audience   = "dev-app.facilioo.de"
+)
+
+// dialect is how the system writes tokens. The original's have no jti; one more
+// member breaks no client.
+func dialect(partyMember string) claims.Dialect {
+	return claims.Dialect{
+		AccessType: "JWT", RefreshType: "rt+jwt", ObjectSubject: true, PartyMember: partyMember, NumericParty: true,
+		Members: []string{"nbf", "exp", "iss", "aud", "sub", partyMember, "jti"},
+	}
+}
+
+func checkDialect(partyMember string) error {
+	_, err := claims.NewEncoder[struct{}](dialect(partyMember))
+	return err
+}
+
+type server struct {
+	http.Handler
+	settings settings
+	accounts *accounts
+	tokens   *issuer.Issuer[struct{}]
+	codes    *recovery.Recovery // for lost passwords
+	second   *recovery.Recovery // for second factors
+}
+
+func newServer(s settings) (*server, error) {
+	accounts, err := newAccounts(s)
+	if err != nil {
+		return nil, err
+	}
+	app := &server{settings: s, accounts: accounts}
+
+	// A real server loads its keys, and keeps sessions in a store that
+	// outlives it.
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	key, err := issuer.NewKey("RS256", private, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := issuer.NewSchedule(key)
+	if err != nil {
+		return nil, err
+	}
+	store := issuer.NewMemoryStore()
+	app.tokens, err = issuer.New(issuer.Config[struct{}]{
+		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(s.partyMember), Keys: keys, NoKeyID: true,
+		Store: store, Renew: app.renew, AccessLife: s.access, RefreshLife: s.refresh, Logger: s.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if app.codes, err = newCodes("recovery", store, s); err != nil {
+		return nil, err
+	}
+	if app.second, err = newCodes("second-factor", store, s); err != nil {
+		return nil, err
+	}
+	verify, err := claims.NewVerifier[struct{}](claims.Config{
+		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(s.partyMember), Keys: app.tokens.KeySet(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	limits, err := ratelimit.NewSet(ratelimit.Config{
+		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(s.authLimit, time.Minute),
+		Key: ratelimit.RemoteIP, Quiet: true, Logger: s.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	app.Handler = app.routes(middleware.New(verify, middleware.Config{Logger: s.logger}).Require(app.alive), limits)
+	return app, nil
+}
+
+func (s *server) routes(guard *middleware.Guard[struct{}], limits *ratelimit.Set) http.Handler {
+	auth := limits.Handler("DefaultRateLimitAuth")
+	managers := guard.Only(Admin, PropertyManagementCompany)
+	mux := http.NewServeMux()
+	for pattern, handler := range map[string]http.Handler{
+		"POST /api/auth/login":                             auth(http.HandlerFunc(s.login)),
+		"POST /api/auth/refresh":                           auth(http.HandlerFunc(s.refresh)),
+		"POST /api/auth/recover-password":                  auth(http.HandlerFunc(s.recoverPassword)),
+		"PUT /api/auth/change-password-with-recovery-code": auth(http.HandlerFunc(s.changePassword)),
+		"POST /api/account/unblock-recovery-code":          managers.Handler(http.HandlerFunc(s.unblock)),
+		"GET /api/accounts/myself":                         guard.Handler(http.HandlerFunc(s.myself)),
+		"GET /api/accounts":                                managers.Handler(http.HandlerFunc(s.list)),
+	} {
+		mux.Handle(pattern, handler)
+	}
+	return mux
+}
+
+// newCodes returns six-digit codes that five wrong guesses block for 24 hours.
+func newCodes(name string, store issuer.Store, s settings) (*recovery.Recovery, error) {
+	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: name, Tries: 5, Block: 24 * time.Hour, Logger: s.logger})
+	if err != nil {
+		return nil, err
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return recovery.New(recovery.Config{
+		Store: store, Lockout: lockout, Secret: secret, Logger: s.logger,
+		Alphabet: "0123456789", Length: 6, InsecureShortCodes: true, // the wire's
+	})
+}
+
+// renew reads the account again at every refresh.
+func (s *server) renew(_ context.Context, c *claims.Claims[struct{}]) error {
+	sub, err := subjectOf(c.Subject)
+	found, ok := s.accounts.of(sub)
+	if err != nil || !ok {
+		return issuer.ErrRefused
+	}
+	c.Party = found.party
+	return nil
+}
+
+// alive refuses access tokens whose session has ended, so that a new password
+// locks out at once whoever was inside with the old one.
+func (s *server) alive(r *http.Request, c *claims.Claims[struct{}]) error {
+	live, err := s.tokens.Sessions(r.Context(), c.Subject)
+	if err != nil {
+		return fmt.Errorf("%w: %w", middleware.ErrUnavailable, err)
+	}
+	id := s.tokens.SessionOf(c)
+	if !slices.ContainsFunc(live, func(one issuer.Session) bool { return one.ID == id }) {
+		return fmt.Errorf("%w: its session has ended", claims.ErrInvalid)
+	}
+	return nil
+}
+
+// caller is the account of whom the guard let in.
+func (s *server) caller(r *http.Request) (account, bool) {
+	c, _ := claims.FromContext[struct{}](r.Context())
+	sub, err := subjectOf(c.Subject)
+	found, ok := s.accounts.of(sub)
+	return found, ok && err == nil
+}
+
+// item is an account as the API shows it.
+type item struct {
+	ID      int    `json:"id"`
+	Email   string `json:"email"`
+	Party   int    `json:"partyType"`
+	Company int    `json:"companyId"`
+}
+
+func itemOf(a account) item {
+	party, _ := strconv.Atoi(string(a.party))
+	return item{a.Account, a.email, party, a.Company}
+}
+
+func (s *server) myself(w http.ResponseWriter, r *http.Request) {
+	me, found := s.caller(r)
+	if !found {
+		problem(w, http.StatusNotFound, "")
+		return
+	}
+	ok(w, itemOf(me))
+}
+
+// page is one page of a list.
+type page struct {
+	Items    []item `json:"items"`
+	Number   int    `json:"pageNumber"`
+	Size     int    `json:"pageSize"`
+	Pages    int    `json:"totalPages"`
+	Count    int    `json:"totalCount"`
+	Previous bool   `json:"hasPreviousPage"`
+	Next     bool   `json:"hasNextPage"`
+}
+
+// list shows the accounts of the caller's company.
+func (s *server) list(w http.ResponseWriter, r *http.Request) {
+	number, err1 := strconv.Atoi(cmp.Or(r.URL.Query().Get("PageNumber"), "1"))
+	size, err2 := strconv.Atoi(cmp.Or(r.URL.Query().Get("PageSize"), "20"))
+	if errors.Join(err1, err2) != nil || number < 1 || number > 1_000_000 || size < 1 || size > 100 {
+		problem(w, http.StatusBadRequest, "PageNumber must be 1 or more, PageSize from 1 to 100.")
+		return
+	}
+	me, _ := s.caller(r)
+	all := s.accounts.company(me.Company)
+	p := page{Items: []item{}, Number: number, Size: size, Count: len(all), Pages: (len(all) + size - 1) / size}
+	p.Previous, p.Next = number > 1, number < p.Pages
+	for i := (number - 1) * size; i < min(number*size, len(all)); i++ {
+		p.Items = append(p.Items, itemOf(all[i]))
+	}
+	ok(w, p)
+}

@@ -88,7 +88,7 @@ func TestEveryAlgorithmSigns(t *testing.T) {
 		}
 		tokens := newIssuer(t, issuer.Config[account]{Keys: schedule(t, key)})
 		verify := verifier(t, tokens, claims.Dialect{})
-		for range 20 { // ECDSA numbers are short now and then
+		for range 5 {
 			if _, err := verify.Verify(t.Context(), issue(t, tokens, "alice").AccessToken); err != nil {
 				t.Fatal(err)
 			}

@@ -56,25 +56,45 @@ func (l *Limiter) takeAll(ctx context.Context, n int, key func(*policy) (string,
 	if len(l.parts) == 0 {
 		return Decision{}, errZero
 	}
-	cells := make([]Cell, len(l.parts))
-	for i, p := range l.parts {
-		if n < 1 || n > p.limit.Burst {
-			return Decision{}, p.costError(n)
+	if l.memory != nil { // cells that only ours sees stay on the stack
+		var buf [maxCells]Cell
+		cells := buf[:len(l.parts)]
+		if err := l.fill(cells, n, key); err != nil {
+			return Decision{}, err
 		}
-		k, err := key(p)
+		ok, err := l.memory.Take(ctx, cells)
 		if err != nil {
 			return Decision{}, err
 		}
-		if k == "" {
-			return Decision{}, errNoKey
-		}
-		cells[i] = Cell{Policy: p.name, Key: boundKey(k), Cost: time.Duration(n) * p.interval, Interval: p.interval, Tolerance: p.tolerance}
+		return l.strictest(ok, cells, n), nil
+	}
+	cells := make([]Cell, len(l.parts))
+	if err := l.fill(cells, n, key); err != nil {
+		return Decision{}, err
 	}
 	ok, err := l.store.Take(ctx, cells)
 	if err != nil {
 		return Decision{}, fmt.Errorf("ratelimit: store: %w", err)
 	}
 	return l.strictest(ok, cells, n), nil
+}
+
+// fill says what each limit takes, and of whom.
+func (l *Limiter) fill(cells []Cell, n int, key func(*policy) (string, error)) error {
+	for i, p := range l.parts {
+		if n < 1 || n > p.limit.Burst {
+			return p.costError(n)
+		}
+		k, err := key(p)
+		if err != nil {
+			return err
+		}
+		if k == "" {
+			return errNoKey
+		}
+		cells[i] = Cell{Policy: p.name, Key: boundKey(k), Cost: time.Duration(n) * p.interval, Interval: p.interval, Tolerance: p.tolerance}
+	}
+	return nil
 }
 
 // strictest picks the answer. Where the store refused, every cell that had

@@ -371,6 +371,11 @@ func TestHandler_connection(t *testing.T) {
 // its slice.
 func TestAllocations(t *testing.T) {
 	l := newLimiter(t, ratelimit.Config{Limit: generous, Key: ratelimit.RemoteIP})
+	store := ratelimit.NewMemoryStore(0)
+	two, err := ratelimit.All(newLimiter(t, ratelimit.Config{Name: "a", Limit: generous, Store: store}), newLimiter(t, ratelimit.Config{Name: "b", Limit: generous, Store: store}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := request("192.0.2.7:1")
 	w := &sink{make(http.Header)}
 	h := l.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -379,6 +384,7 @@ func TestAllocations(t *testing.T) {
 		f    func()
 	}{
 		"Allow":   {0, func() { l.Allow(context.Background(), "k") }},
+		"All":     {0, func() { two.Allow(context.Background(), "k") }},
 		"Check":   {0, func() { l.Check(r) }},
 		"Handler": {2, func() { h.ServeHTTP(w, r) }},
 	} {

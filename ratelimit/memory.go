@@ -161,13 +161,8 @@ func (m *MemoryStore) Take(_ context.Context, cells []Cell) (bool, error) {
 		m.sweep(now)
 	}
 	held := m.order(digests[:len(cells)])
-	for _, i := range held.shards[:held.n] {
-		now = max(now, m.shards[i].lock(now))
-		defer m.shards[i].mu.Unlock()
-	}
-	for _, i := range held.shards[:held.n] {
-		m.shards[i].now = now
-	}
+	now = m.lockAll(&held, now)
+	defer m.unlockAll(&held)
 	ok := true
 	for i := range cells {
 		c := &cells[i]
@@ -225,6 +220,22 @@ func (m *MemoryStore) order(digests []digest) (o inOrder) {
 		o.n++
 	}
 	return o
+}
+
+func (m *MemoryStore) lockAll(o *inOrder, now int64) int64 {
+	for _, i := range o.shards[:o.n] {
+		now = max(now, m.shards[i].lock(now))
+	}
+	for _, i := range o.shards[:o.n] {
+		m.shards[i].now = now
+	}
+	return now
+}
+
+func (m *MemoryStore) unlockAll(o *inOrder) {
+	for _, i := range o.shards[:o.n] {
+		m.shards[i].mu.Unlock()
+	}
 }
 
 // sweep removes what has expired from one shard, the next one in turn. One

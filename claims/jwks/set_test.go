@@ -475,7 +475,7 @@ func TestSwap(t *testing.T) {
 						select {
 						case <-done:
 							return
-						case <-time.After(100 * time.Millisecond):
+						case <-time.After(900 * time.Millisecond):
 						}
 						keys, err := set.Keys(t.Context(), header(""))
 						if err != nil || len(keys) != 2 || keys[0].ID()+"2" != keys[1].ID() {

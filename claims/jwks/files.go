@@ -128,14 +128,13 @@ func (s *FileSet) Stats() Stats { return s.keeper.read() }
 // looks; the others wait for it only if they have nothing to answer with.
 func (s *FileSet) fresh() (*snapshot, error) {
 	current, err := s.keeper.usable()
-	if s.config.Paths == nil || s.untilDue() > 0 {
-		return current, err
-	}
-	if err == nil && !s.looking.TryLock() {
-		return current, nil
-	}
-	if err != nil {
+	switch {
+	case s.config.Paths == nil:
+		return nil, err
+	case err != nil:
 		s.looking.Lock()
+	case s.untilDue() > 0 || !s.looking.TryLock():
+		return current, nil
 	}
 	defer s.looking.Unlock()
 	if s.untilDue() <= 0 {

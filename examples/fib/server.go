@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/middleware"
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+)
+
+// dialect is how the system writes tokens. That a refresh token names its access
+// token, tells the two apart. Nothing says who wrote them, and for whom, but the
+// key: it must sign nothing else.
+var dialect = claims.Dialect{
+	AccessType: "JWT", RefreshType: "JWT", TypeFirst: true, RefreshMark: "acjti", PartyMember: "role",
+	InsecureNoIssuer: true, InsecureNoAudience: true,
+	Members: []string{"acc", "sub", "acjti", "role", "exp", "jti"},
+}
+
+// app is what access tokens say besides.
+type app struct {
+	Account string `json:"acc"`
+}
+
+type server struct {
+	http.Handler
+	settings   settings
+	tokens     *issuer.Issuer[app]
+	challenges *challenges
+}
+
+func newServer(s settings) (*server, error) {
+	// A real server loads its key, and keeps sessions in a store that outlives it.
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	key, err := issuer.NewKey("EdDSA", private, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := issuer.NewSchedule(key)
+	if err != nil {
+		return nil, err
+	}
+	store := issuer.NewMemoryStore()
+	fib := &server{settings: s, challenges: newChallenges(s.audience, store)}
+	fib.tokens, err = issuer.New(issuer.Config[app]{
+		Dialect: dialect, Keys: keys, NoKeyID: true, UUIDs: true, Store: store, Renew: fib.renew,
+		AccessLife: s.access, RefreshLife: s.refresh, Logger: s.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	verify, err := claims.NewVerifier[app](claims.Config{Dialect: dialect, Keys: fib.tokens.KeySet()})
+	if err != nil {
+		return nil, err
+	}
+	guard := middleware.New(verify, middleware.Config{Deny: deny, Logger: s.logger}).Require(fib.alive)
+	limits, err := ratelimit.NewSet(ratelimit.Config{
+		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(s.authLimit, time.Minute),
+		Key: ratelimit.RemoteIP, Quiet: true, Deny: limited, Logger: s.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	const auth, peers = "/auth/api/v1/authentication-management", "/auth/api/v1/peer-management"
+	limit := limits.Handler("DefaultRateLimitAuth")
+	mux := http.NewServeMux()
+	mux.Handle("POST "+auth+"/session", limit(http.HandlerFunc(fib.login)))
+	mux.Handle("PATCH "+auth+"/session", limit(http.HandlerFunc(fib.refresh)))
+	mux.Handle(auth+"/session", only("POST, PATCH"))
+	mux.Handle("POST "+auth+"/challenge", limit(http.HandlerFunc(fib.challenge)))
+	mux.Handle(auth+"/challenge", only("POST"))
+	mux.Handle("POST "+auth+"/logout", guard.Handler(http.HandlerFunc(fib.logout)))
+	mux.Handle(auth+"/logout", only("POST"))
+	mux.Handle("GET "+peers+"/account", guard.Handler(http.HandlerFunc(fib.account)))
+	mux.Handle(peers+"/account", only("GET, HEAD"))
+	mux.HandleFunc("/", notFound)
+	fib.Handler = mux
+	return fib, nil
+}
+
+// login is for whoever holds the key that is registered for an address. The
+// proof is the signature of the address, as the original wants it, or of a
+// challenge. Nothing of it is logged: the former is good for ever.
+func (s *server) login(w http.ResponseWriter, r *http.Request) {
+	in, status := readBody(w, r)
+	email, challenge := in.text("email"), in.text("challenge")
+	if status == 0 && (email == "" || in.text("signature") == "" || in.text("authPublicKeyHex") == "") {
+		status = http.StatusBadRequest
+	}
+	if status != 0 {
+		refuse(w, status, "An email, a signature and an authPublicKeyHex are required.")
+		return
+	}
+	presented, readable := readProof(in.text("authPublicKeyHex"), in.text("signature"))
+	found, known := s.settings.accounts.find(email)
+	text, nonce, expiry := email, "", time.Time{}
+	switch {
+	case challenge == "" && s.settings.challengeOnly:
+		refuse(w, http.StatusForbidden, "A challenge is required.")
+		return
+	case !known && !s.settings.hideUnknown:
+		refuse(w, http.StatusNotFound, "User not found.")
+		return
+	case challenge != "":
+		var fresh bool
+		text = challenge
+		nonce, expiry, fresh = s.challenges.fresh(challenge, found.email, time.Now())
+		readable = readable && fresh
+	}
+	// The key must be the registered one: anybody can sign with one of his own.
+	if !readable || !presented.of(text) || !known || !presented.key.Equal(found.key) {
+		refuse(w, http.StatusUnprocessableEntity, "The signature could not be verified.")
+		return
+	}
+	if challenge != "" {
+		first, err := s.challenges.spend(r.Context(), nonce, expiry)
+		if err != nil {
+			s.failed(w, r, err)
+			return
+		}
+		if !first {
+			refuse(w, http.StatusUnprocessableEntity, "The signature could not be verified.")
+			return
+		}
+	}
+	pair, err := s.tokens.Issue(r.Context(), claims.Claims[app]{Subject: found.email, Party: found.role, App: app{s.accountOf(found)}})
+	s.answerPair(w, r, pair, err, "User authorization has been successful.")
+}
+
+// accountOf is the account's id in the ledger.
+func (s *server) accountOf(a account) string {
+	name, _, _ := strings.Cut(a.email, "@")
+	return name + "@" + s.settings.domain
+}
+
+// challenge is ours: a text to sign in place of the address. It is the same for
+// addresses that nobody has.
+func (s *server) challenge(w http.ResponseWriter, r *http.Request) {
+	in, status := readBody(w, r)
+	if status == 0 {
+		var email string
+		var err error
+		if email, err = ratelimit.Email(in.text("email")); err == nil {
+			answer(w, http.StatusOK, "", map[string]any{
+				"challenge": s.challenges.make(email, time.Now()), "expirationTime": seconds(challengeLife),
+			})
+			return
+		}
+		status = http.StatusBadRequest
+	}
+	refuse(w, status, "An email is required.")
+}
+
+// refresh takes the refresh token where others take an access token.
+func (s *server) refresh(w http.ResponseWriter, r *http.Request) {
+	pair, err := s.tokens.Refresh(r.Context(), bearer(r))
+	s.answerPair(w, r, pair, err, "User authorization has been successful.")
+}
+
+// bearer returns the token of a request, RFC 6750 §2.1; "" unless there is one.
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if len(r.Header.Values("Authorization")) != 1 || !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimLeft(token, " ")
+}
+
+func (s *server) answerPair(w http.ResponseWriter, r *http.Request, pair issuer.Pair, err error, message string) {
+	switch {
+	case errors.Is(err, issuer.ErrGrant):
+		refuse(w, http.StatusUnauthorized, "")
+	case err != nil:
+		s.failed(w, r, err)
+	default:
+		answer(w, http.StatusOK, message, tokens{pair.AccessToken, pair.RefreshToken, seconds(pair.ExpiresIn)})
+	}
+}
+
+func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
+	s.settings.logger.ErrorContext(r.Context(), "request could not be answered", "path", r.URL.Path, "error", err)
+	refuse(w, http.StatusServiceUnavailable, "")
+}
+
+// renew reads the account again at every refresh.
+func (s *server) renew(_ context.Context, c *claims.Claims[app]) error {
+	found, known := s.settings.accounts.find(c.Subject)
+	if !known {
+		return issuer.ErrRefused
+	}
+	c.Party, c.App = found.role, app{s.accountOf(found)}
+	return nil
+}
+
+// alive refuses access tokens whose session has ended by a logout.
+func (s *server) alive(r *http.Request, c *claims.Claims[app]) error {
+	live, err := s.tokens.Sessions(r.Context(), c.Subject)
+	if err != nil {
+		return fmt.Errorf("%w: %w", middleware.ErrUnavailable, err)
+	}
+	id := s.tokens.SessionOf(c)
+	if !slices.ContainsFunc(live, func(one issuer.Session) bool { return one.ID == id }) {
+		return fmt.Errorf("%w: its session has ended", claims.ErrInvalid)
+	}
+	return nil
+}
+
+func (s *server) logout(w http.ResponseWriter, r *http.Request) {
+	caller, _ := claims.FromContext[app](r.Context())
+	if err := s.tokens.RevokeSession(r.Context(), caller.Subject, s.tokens.SessionOf(&caller)); err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	answer(w, http.StatusOK, "", struct{}{})
+}
+
+func (s *server) account(w http.ResponseWriter, r *http.Request) {
+	caller, _ := claims.FromContext[app](r.Context())
+	answer(w, http.StatusOK, "", map[string]any{"account": caller.App.Account, "email": caller.Subject, "role": caller.Party})
+}

@@ -54,8 +54,8 @@ type Config[T any] struct {
 	Renew func(ctx context.Context, c *claims.Claims[T]) error
 
 	// AccessLife is how long an access token is valid, and so for how long a
-	// session that was ended, or a right that was taken away, still works;
-	// 15 minutes if 0, at most 7 days.
+	// session that was ended, or a right that was taken away, still works where
+	// no SessionVerifier looks; 15 minutes if 0, at most 7 days.
 	AccessLife time.Duration
 	// RefreshLife is how long a refresh token is valid, and so how long a
 	// session may lie idle; 7 days if 0, or SessionLife if that is less.

@@ -41,7 +41,7 @@
 //     off by 5 minutes, the most that reading a refresh token allows for.
 //
 // An access token stays valid until it expires, AccessLife at most, also after
-// its session ended; resource servers ask nobody.
+// its session ended, unless those who verify it ask: [SessionVerifier].
 //
 // # Keys
 //

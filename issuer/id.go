@@ -83,6 +83,11 @@ func (f ids) parse(jti string) (session string, generation uint64, err error) {
 	return session, generation, nil
 }
 
+// parseID reads a jti of either form.
+func parseID(jti string) (session string, generation uint64, err error) {
+	return ids{uuids: len(jti) == 36 && jti[8] == '-'}.parse(jti)
+}
+
 // canonical reports whether s is what base64url makes of n bytes.
 func canonical(s string, n int) bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)

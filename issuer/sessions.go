@@ -46,6 +46,17 @@ func (s *Issuer[T]) Sessions(ctx context.Context, subject string) ([]Session, er
 	return live, errors.Join(damaged...)
 }
 
+// Outdate makes the access tokens that a subject has stop working at every
+// [SessionVerifier], so that its clients refresh at once and Renew is asked:
+// after a change of what the subject may do. The sessions live on. Change what
+// Renew reads first. An error means that some tokens may still work.
+func (s *Issuer[T]) Outdate(ctx context.Context, subject string) error {
+	return s.each(ctx, subject, func(e *session) bool {
+		e.outdated = e.generation
+		return true
+	})
+}
+
 // maxLabel bounds a label, in bytes.
 const maxLabel = 256
 

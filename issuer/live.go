@@ -1,0 +1,140 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// SessionVerifier verifies access tokens and then looks whether their session
+// lives, so that a revoked session, or one that [Issuer.Outdate] named, is
+// refused at once and not when its access token expires. It goes where a
+// claims.Verifier goes, into a guard for instance. It is safe for concurrent
+// use; its zero value refuses with an error that is not claims.ErrInvalid.
+type SessionVerifier[T any] struct {
+	verify *claims.Verifier[T]
+	store  Store
+	stale  time.Duration
+
+	mu          sync.Mutex
+	recent, old map[string]liveness // two ages, the older is dropped whole
+	since       time.Time           // when recent began
+}
+
+// liveness is what is remembered of one session.
+type liveness struct {
+	ended    bool
+	outdated uint64
+	seen     time.Time
+}
+
+const (
+	maxStale = time.Minute
+	// maxRemembered bounds each of the two ages of a SessionVerifier's memory.
+	// Only genuine tokens get into it.
+	maxRemembered = 1 << 15
+)
+
+// NewSessionVerifier returns a verifier that asks v first, and then the store
+// that the tokens' issuer has. What the store said is believed for stale, 0 to
+// 1 minute, in which a revoked session still passes; 0 asks for every token,
+// and 5 seconds spare most of it. Memory is bounded, at some 65,000 sessions.
+//
+// When the store can't be asked, Verify returns an error that does not match
+// claims.ErrInvalid: the caller answers 503.
+func NewSessionVerifier[T any](v *claims.Verifier[T], store Store, stale time.Duration) (*SessionVerifier[T], error) {
+	var mistakes []error
+	if v == nil {
+		mistakes = append(mistakes, errors.New("issuer: SessionVerifier: the verifier is missing"))
+	}
+	if store == nil {
+		mistakes = append(mistakes, errors.New("issuer: SessionVerifier: the store is missing"))
+	}
+	if stale < 0 || stale > maxStale {
+		mistakes = append(mistakes, fmt.Errorf("issuer: SessionVerifier: stale is %v, not between 0 and %v", stale, maxStale))
+	}
+	if mistakes != nil {
+		return nil, errors.Join(mistakes...)
+	}
+	return &SessionVerifier[T]{verify: v, store: store, stale: stale}, nil
+}
+
+// Verify is claims.Verifier's, and refuses with claims.ErrInvalid also tokens
+// whose session has ended, is unknown, or was outdated after they were issued.
+func (v *SessionVerifier[T]) Verify(ctx context.Context, token string) (*claims.Claims[T], error) {
+	if v == nil || v.verify == nil {
+		return nil, errors.New("issuer: the SessionVerifier was not made by NewSessionVerifier")
+	}
+	c, err := v.verify.Verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	id, generation, err := parseID(c.ID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", claims.ErrInvalid, err)
+	}
+	l, err := v.liveness(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case l.ended:
+		return nil, fmt.Errorf("%w: its session has ended", claims.ErrInvalid)
+	case generation <= l.outdated:
+		return nil, fmt.Errorf("%w: what it grants has changed since it was issued", claims.ErrInvalid)
+	}
+	return c, nil
+}
+
+// liveness returns what is remembered of a session, or else what the store says.
+func (v *SessionVerifier[T]) liveness(ctx context.Context, id string) (liveness, error) {
+	asked := time.Now()
+	if l, ok := v.recall(id, asked); ok {
+		return l, nil
+	}
+	r, now, err := v.store.Load(ctx, id)
+	if err != nil {
+		return liveness{}, fmt.Errorf("issuer: store: %w", err)
+	}
+	l := liveness{ended: true, seen: asked}
+	if r.Version != 0 {
+		e, err := read(r)
+		if err != nil {
+			return liveness{}, err
+		}
+		l.ended = e.ended != "" || !now.Before(e.expiry)
+		l.outdated = e.outdated
+	}
+	v.remember(id, l)
+	return l, nil
+}
+
+func (v *SessionVerifier[T]) recall(id string, now time.Time) (liveness, bool) {
+	if v.stale == 0 {
+		return liveness{}, false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l, ok := v.recent[id]
+	if !ok {
+		l, ok = v.old[id]
+	}
+	return l, ok && now.Sub(l.seen) < v.stale
+}
+
+func (v *SessionVerifier[T]) remember(id string, l liveness) {
+	if v.stale == 0 {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.recent == nil || len(v.recent) >= maxRemembered || l.seen.Sub(v.since) >= v.stale {
+		v.old, v.recent, v.since = v.recent, make(map[string]liveness), l.seen
+	}
+	if had, ok := v.recent[id]; !ok || had.seen.Before(l.seen) {
+		v.recent[id] = l
+	}
+}

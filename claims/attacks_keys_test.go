@@ -174,6 +174,9 @@ func TestKeySets(t *testing.T) {
 		keys.keys = nil
 		refused(t, v, after, claims.ErrUnknownKey)
 	})
+	t.Run("KY-15", func(t *testing.T) {
+		refused(t, verifierOf(keyOf("PS256", "a"), keyOf("PS256", "")), tokenOf("RS256", goodPayload), claims.ErrUnknownKey)
+	})
 	t.Run("KY-23", func(t *testing.T) {
 		var keys swappedKeys
 		sets := [][]*claims.Key{{keyOf("HS256", "a")}, {keyOf("HS256", "a"), keyOf("RS256", "b")}}
@@ -272,6 +275,23 @@ func TestTries(t *testing.T) {
 	refused(t, v, forged, claims.ErrSignature)
 	if tries != 16 {
 		t.Errorf("a forged token cost %d tries", tries)
+	}
+	// Where it stands too far back, its success is forgotten: what is answered
+	// must not depend on what came before, remembered tokens included.
+	for _, remember := range []int{-1, 0} {
+		moved := &countingKeys{keys: []*claims.Key{right}}
+		c := config
+		c.Keys, c.Remember = moved, remember
+		v := must(claims.NewVerifier[map[string]any](c))
+		accepted(t, v, tokenOf("HS256", goodPayload))
+		moved.keys = slices.Concat(unfit, wrong[:15], []*claims.Key{right})
+		accepted(t, v, tokenOf("HS256", goodPayload))
+		moved.keys = slices.Concat(unfit, wrong[:16], []*claims.Key{right})
+		tries = 0
+		refused(t, v, tokenOf("HS256", goodPayload), claims.ErrSignature)
+		if tries != 16 {
+			t.Errorf("%d tries", tries)
+		}
 	}
 	keys.keys = wrong[:3]
 	tries = 0

@@ -191,3 +191,30 @@ func TestUsesDoNotMix(t *testing.T) {
 		})
 	}
 }
+
+// TestObjectSubject reads a subject that is an object, in one spelling, and
+// nothing else in its place.
+func TestObjectSubject(t *testing.T) {
+	v := must(claims.NewVerifier[struct{}](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: setOf(keyOf("HS256", "")), Dialect: facilioo}))
+	verify := func(sub, party string) (*claims.Claims[struct{}], error) {
+		return verifyAt(v, token("HS256", pairs()["HS256"].private, `{"alg":"HS256","typ":"JWT"}`,
+			`{"iss":"iss1","sub":`+sub+`,"aud":"api","exp":1700000100,"partyType":`+party+`}`))
+	}
+	c, err := verify("{ \"accountId\" : 2,\n\"name\" : \"a b\" }", "-7")
+	if err != nil || c.Subject != `{"accountId":2,"name":"a b"}` || c.Party != "-7" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, sub := range []string{`"alice"`, `"{}"`, `[]`, `2`, `null`, `true`} {
+		if _, err := verify(sub, "2"); !errors.Is(err, claims.ErrMemberType) {
+			t.Errorf("sub %s: %v", sub, err)
+		}
+	}
+	if _, err := verify(`{"a":"`+strings.Repeat("a", 1024)+`"}`, "2"); !errors.Is(err, claims.ErrSubject) {
+		t.Errorf("a long sub: %v", err)
+	}
+	for _, party := range []string{`"2"`, `2.0`, `2e0`, `null`, `true`, `[2]`, `9223372036854775808`} {
+		if _, err := verify(`{"a":1}`, party); !errors.Is(err, claims.ErrMemberType) {
+			t.Errorf("party %s: %v", party, err)
+		}
+	}
+}

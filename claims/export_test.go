@@ -43,6 +43,14 @@ func (v *Verifier[T]) VerifyAt(ctx context.Context, token string, now time.Time)
 	return v.verify(ctx, token, now)
 }
 
+// RememberedHeaders is how many headers v knows by heart.
+func (v *Verifier[T]) RememberedHeaders() int {
+	if known := v.headers.known.Load(); known != nil {
+		return len(*known)
+	}
+	return 0
+}
+
 // Counting is k that also counts how often it is tried.
 func Counting(k *Key, tries *int) *Key {
 	return &Key{k.id, k.alg, countingMethod{k.method, tries}, k.material}

@@ -1,8 +1,12 @@
 package issuer
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
 )
 
 func TestIDsReadBack(t *testing.T) {
@@ -19,6 +23,36 @@ func TestIDsReadBack(t *testing.T) {
 				t.Error("refresh ids differ or access ids don't")
 			}
 		}
+	}
+}
+
+// TestGenerationsEnd puts a session at the last generation that a UUID can
+// count: it is refused like one that has expired, and nothing wraps.
+func TestGenerationsEnd(t *testing.T) {
+	secret, err := NewSecret("HS256", "", make([]byte, 32), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := NewSchedule(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Config[struct{}]{Issuer: "i", Audience: []string{"a"}, Keys: keys, Store: NewMemoryStore(), UUIDs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	e := &session{id: s.ids.session(), subject: "alice", generation: 1<<24 - 2, created: now, absolute: now.Add(time.Hour)}
+	s.advance(e, now)
+	pair, err := s.mint(e, &claims.Claims[struct{}]{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if swapped, err := s.swap(t.Context(), e); err != nil || !swapped {
+		t.Fatal(swapped, err)
+	}
+	if pair, err := s.Refresh(t.Context(), pair.RefreshToken); !errors.Is(err, ErrGrant) || pair != (Pair{}) {
+		t.Errorf("after the last generation: %v, %v", pair, err)
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"testing"
 )
 
+func init() { rounds = 1000 } // the race detector makes 100,000 too slow
+
 // start runs the server as a shell would, and returns where it listens. At the
 // end of the test it must stop cleanly.
 func start(t *testing.T, args ...string) string {

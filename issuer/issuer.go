@@ -28,8 +28,8 @@ func New[T any](c Config[T]) (*Issuer[T], error) {
 	c, err := c.compiled()
 	mistakes := []error{err}
 	s := &Issuer[T]{config: c, ids: ids{c.UUIDs}}
-	s.access = &keyring{c.Keys, c.Lead, c.AccessLife + leeway}
-	s.refresh = &keyring{c.RefreshKeys, c.Lead, c.RefreshLife + leeway}
+	s.access = &keyring{schedule: c.Keys, lead: c.Lead, hold: c.AccessLife + leeway}
+	s.refresh = &keyring{schedule: c.RefreshKeys, lead: c.Lead, hold: c.RefreshLife + leeway}
 	if c.RefreshKeys == nil {
 		s.access.hold = max(s.access.hold, s.refresh.hold)
 		s.refresh = s.access

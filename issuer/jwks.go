@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -29,7 +30,13 @@ func (s *Issuer[T]) JWKS() http.Handler {
 			w.WriteHeader(http.StatusMethodNotAllowed)
 			return
 		}
-		body := s.jwks(time.Now())
+		body, err := s.jwks(time.Now())
+		if err != nil {
+			s.failed(r, err)
+			w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
 		digest := sha256.Sum256(body)
 		w.Header().Set("Content-Type", "application/jwk-set+json")
 		w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", jwksMaxAge))
@@ -38,16 +45,23 @@ func (s *Issuer[T]) JWKS() http.Handler {
 	})
 }
 
-func (s *Issuer[T]) jwks(now time.Time) []byte {
+// jwks returns the key set as it is published now. A private key or a secret is
+// not in it: keys have nothing but what is public to put there.
+func (s *Issuer[T]) jwks(now time.Time) ([]byte, error) {
+	if s == nil || s.access == nil {
+		return nil, errNoIssuer
+	}
+	p, err := s.access.at(now)
+	if err != nil {
+		return nil, err
+	}
 	var published [][]byte
-	if s != nil && s.access != nil {
-		for _, k := range s.access.offered(now) {
-			if k.jwk != nil {
-				published = append(published, k.jwk)
-			}
+	for _, k := range p.offered {
+		if k.jwk != nil {
+			published = append(published, k.jwk)
 		}
 	}
-	return append(append([]byte(`{"keys":[`), bytes.Join(published, []byte(","))...), "]}\n"...)
+	return append(append([]byte(`{"keys":[`), bytes.Join(published, []byte(","))...), "]}\n"...), nil
 }
 
 // publish returns the JWK of a public key (RFC 7518 §6, RFC 8037 §2), and its

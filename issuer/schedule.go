@@ -1,14 +1,10 @@
 package issuer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
-	"time"
-
-	"github.com/gatehouse-go/gatehouse/claims"
 )
 
 // Schedule says which key signs when. All that follows from it follows from its
@@ -93,59 +89,4 @@ func (s *Schedule) all() []*Key {
 		return *keys
 	}
 	return nil
-}
-
-// keyring is a schedule with what its issuer adds: how long before it signs a
-// key is offered, and how long after.
-type keyring struct {
-	schedule   *Schedule
-	lead, hold time.Duration
-}
-
-// signing returns the index of the key that signs at a moment, -1 if none does.
-func signing(keys []*Key, now time.Time) int {
-	i := len(keys) - 1
-	for i >= 0 && now.Before(keys[i].from) {
-		i--
-	}
-	return i
-}
-
-// signs returns the key that signs now.
-func (r *keyring) signs(now time.Time) (*Key, error) {
-	keys := r.schedule.all()
-	if i := signing(keys, now); i >= 0 {
-		return keys[i], nil
-	}
-	return nil, fmt.Errorf("issuer: no key signs yet: the first, %v, signs from %v", keys[0], keys[0].from)
-}
-
-// offered returns the keys that are published and verify now, best first: the
-// one that signs, those before it, those to come.
-func (r *keyring) offered(now time.Time) []*Key {
-	keys := r.schedule.all()
-	current := signing(keys, now)
-	offered := make([]*Key, 0, len(keys))
-	for i := current; i >= 0; i-- {
-		if i == current || now.Before(keys[i+1].from.Add(r.hold)) {
-			offered = append(offered, keys[i])
-		}
-	}
-	for _, k := range keys[current+1:] {
-		if !now.Before(k.from.Add(-r.lead)) {
-			offered = append(offered, k)
-		}
-	}
-	return offered
-}
-
-// Keys makes a keyring a claims.KeySet.
-func (r *keyring) Keys(_ context.Context, h claims.Header) ([]*claims.Key, error) {
-	var fits []*claims.Key
-	for _, k := range r.offered(time.Now()) {
-		if k.Algorithm() == h.Algorithm && (h.KeyID == "" || k.ID() == "" || k.ID() == h.KeyID) {
-			fits = append(fits, k.public)
-		}
-	}
-	return fits, nil
 }

@@ -133,10 +133,8 @@ func randomClaims[T any](r *rand.Rand, d claims.Dialect, use claims.Use, app T) 
 	}
 	if use == claims.Refresh {
 		c.AccessID = randomText(r)
-		c.App = *new(T)
-	} else {
-		c.App = app
 	}
+	c.App = app
 	return c
 }
 
@@ -175,6 +173,9 @@ func expected[T any](c claims.Claims[T], d claims.Dialect) claims.Claims[T] {
 	}
 	if !writes(party) || c.Use == claims.Refresh {
 		c.Party = ""
+	}
+	if c.Use == claims.Refresh {
+		c.App = *new(T)
 	}
 	if d.RefreshMark == "" || c.Use != claims.Refresh {
 		c.AccessID = ""

@@ -168,7 +168,7 @@ func (s *Set) refuse(kid string, at time.Time) {
 	if len(s.absent) >= maxAbsent {
 		maps.DeleteFunc(s.absent, func(_ string, old time.Time) bool { return at.Sub(old) >= absentFor })
 	}
-	if old, ok := s.absent[kid]; len(s.absent) < maxAbsent && (!ok || at.Sub(old) >= absentFor) {
+	if len(s.absent) < maxAbsent {
 		s.absent[kid] = at
 	}
 }

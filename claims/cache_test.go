@@ -179,3 +179,16 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d tokens of %d bytes remembered", n, bytes)
 	}
 }
+
+// TestCallersCanNotChangeTheVerifier writes into what a token said.
+func TestCallersCanNotChangeTheVerifier(t *testing.T) {
+	h := newHistory(t, 1, -1)
+	got, err := h.plain.VerifyAt(t.Context(), h.tokens[20], h.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Audience[0] = "another"
+	if _, err := h.plain.VerifyAt(t.Context(), h.tokens[20], h.now); err != nil {
+		t.Errorf("after a caller wrote into its claims: %v", err)
+	}
+}

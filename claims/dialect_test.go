@@ -212,6 +212,9 @@ func TestObjectSubject(t *testing.T) {
 	if _, err := verify(`{"a":"`+strings.Repeat("a", 1024)+`"}`, "2"); !errors.Is(err, claims.ErrSubject) {
 		t.Errorf("a long sub: %v", err)
 	}
+	if _, err := verify(`{ }`, "2"); !errors.Is(err, claims.ErrSubject) {
+		t.Errorf("an empty sub: %v", err)
+	}
 	for _, party := range []string{`"2"`, `2.0`, `2e0`, `null`, `true`, `[2]`, `9223372036854775808`} {
 		if _, err := verify(`{"a":1}`, party); !errors.Is(err, claims.ErrMemberType) {
 			t.Errorf("party %s: %v", party, err)

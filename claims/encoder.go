@@ -198,8 +198,8 @@ func (e *Encoder[T]) subject(w *objectWriter, subject string) {
 	case !e.dialect.ObjectSubject:
 		w.str("sub", subject)
 	default:
-		if _, err := readObject([]byte(subject), nil); err != nil {
-			w.fail("Subject is no JSON object, as this dialect writes it")
+		if members, err := readObject([]byte(subject), nil); err != nil || len(members) == 0 {
+			w.fail("Subject is no JSON object with members, as this dialect writes it")
 			return
 		}
 		w.raw("sub", []byte(compact([]byte(subject))))

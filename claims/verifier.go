@@ -363,7 +363,7 @@ func (p *policy) subject(raw []byte) (string, error) {
 	switch {
 	case !ok:
 		return "", errMemberType
-	case strings.TrimSpace(s) == "":
+	case strings.TrimSpace(s) == "", p.Dialect.ObjectSubject && s == "{}":
 		return "", fmt.Errorf("%w: blank", errSubject)
 	case len(s) > maxSubject:
 		return "", fmt.Errorf("%w: longer than %d bytes", errSubject, maxSubject)
@@ -385,7 +385,7 @@ func compact(raw []byte) string {
 func (p *policy) audience(raw []byte) ([]string, error) {
 	if one, ok := stringValue(raw); ok {
 		if i := slices.Index(p.Audience, one); i >= 0 {
-			return p.Audience[i : i+1 : i+1], nil
+			return []string{p.Audience[i]}, nil // not a part of Audience: callers may write into it
 		}
 		return nil, fmt.Errorf("%w %s", errAudience, quoted(one))
 	}

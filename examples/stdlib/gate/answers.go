@@ -1,0 +1,41 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+// Plain is the content type of all texts below.
+const Plain = "text/plain; charset=utf-8"
+
+// Hello is for callers known and unknown.
+func Hello(ctx context.Context) string {
+	caller, known := claims.FromContext[Account](ctx)
+	if !known {
+		return "hello, stranger\n"
+	}
+	return "hello, " + caller.Subject + "\n"
+}
+
+// Me says whom the guard let in.
+func Me(ctx context.Context) string {
+	caller, _ := claims.FromContext[Account](ctx)
+	return fmt.Sprintf("%s is a %s of company %d\n", caller.Subject, caller.Party, caller.App.Company)
+}
+
+var errNotYours = errors.New("gate: the building belongs to another company")
+
+// Owns is for Guard.Require: it admits callers whose company has the building in
+// the path. Buildings here are numbered by company: 2001 is one of company 2.
+func Owns(r *http.Request, c *claims.Claims[Account]) error {
+	building, err := strconv.Atoi(r.PathValue("building"))
+	if err != nil || building/1000 != c.App.Company {
+		return errNotYours
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package gate_test
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/examples/stdlib/gate"
+)
+
+// TestEventsEndWithTheToken: at the third second there is no more to be said.
+func TestEventsEndWithTheToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, err := gate.New(gate.Settings{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		caller := &claims.Claims[gate.Account]{Subject: "alice", Expiry: start.Add(2500 * time.Millisecond)}
+		r := httptest.NewRequest("GET", "/events", nil)
+		w := httptest.NewRecorder()
+		g.Events.ServeHTTP(w, r.WithContext(claims.NewContext(r.Context(), caller)))
+		if !time.Now().Equal(caller.Expiry) || strings.Count(w.Body.String(), "data: news for alice\n\n") != 3 || !w.Flushed {
+			t.Errorf("after %v: %q", time.Since(start), w.Body)
+		}
+	})
+}
+
+// TestServiceWithoutUpstream: what is not there answers 502.
+func TestServiceWithoutUpstream(t *testing.T) {
+	g, err := gate.New(gate.Settings{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	g.Service.ServeHTTP(w, httptest.NewRequest("GET", "/service/", nil))
+	if w.Code != http.StatusBadGateway {
+		t.Errorf("got %d", w.Code)
+	}
+}

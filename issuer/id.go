@@ -83,9 +83,10 @@ func (f ids) parse(jti string) (session string, generation uint64, err error) {
 	return session, generation, nil
 }
 
-// parseID reads a jti of either form.
+// parseID reads a jti of either form. A UUID has no dot, and the other form at
+// least one; length and hyphens may be the same.
 func parseID(jti string) (session string, generation uint64, err error) {
-	return ids{uuids: len(jti) == 36 && jti[8] == '-'}.parse(jti)
+	return ids{uuids: !strings.Contains(jti, ".")}.parse(jti)
 }
 
 // canonical reports whether s is what base64url makes of n bytes.

@@ -10,6 +10,10 @@ import (
 )
 
 func TestIDsReadBack(t *testing.T) {
+	const likeUUID = "AAAAAAAA-AAAAAAAAAAAAA.1.AAAAAAAAAAA" // 36 bytes, a hyphen in the 9th
+	if session, generation, err := parseID(likeUUID); err != nil || session != likeUUID[:22] || generation != 1 {
+		t.Errorf("%q reads as %q, %d, %v", likeUUID, session, generation, err)
+	}
 	for _, f := range []ids{{}, {uuids: true}} {
 		for _, generation := range []uint64{1, 2, 10, 1 << 16, 1<<24 - 1, f.maxGeneration()} {
 			session := f.session()
@@ -17,6 +21,9 @@ func TestIDsReadBack(t *testing.T) {
 				gotSession, gotGeneration, err := f.parse(jti)
 				if err != nil || gotSession != session || gotGeneration != generation {
 					t.Errorf("%q reads as %q, %d, %v", jti, gotSession, gotGeneration, err)
+				}
+				if either, _, err := parseID(jti); err != nil || either != session {
+					t.Errorf("%q of unknown form reads as %q, %v", jti, either, err)
 				}
 			}
 			if f.refresh(session, generation) != f.refresh(session, generation) || f.access(session, generation) == f.access(session, generation) {

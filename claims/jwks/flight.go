@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -70,14 +71,10 @@ func (s *Set) fly(f *flight, pause time.Duration) {
 // load fetches the set once and settles when it is due again.
 func (s *Set) load(began time.Time) error {
 	doc, fresh, err := s.from.document(s.ctx)
-	var known map[identity]*claims.Key
-	if old := s.keeper.current.Load(); old != nil {
-		known = old.known
-	}
 	var next *snapshot
 	var notes []note
 	if err == nil {
-		next, notes, err = s.rules.read(doc, known, began)
+		next, notes, err = s.read(doc, began)
 	}
 	if err != nil {
 		s.keeper.fail(err)
@@ -98,6 +95,28 @@ func (s *Set) load(began time.Time) error {
 	}
 	s.due.Store(int64(began.Sub(s.begin) + pause - rand.N(pause/10)))
 	return nil
+}
+
+// read makes a snapshot of a document. One that has not changed, as most have
+// not, is not parsed again.
+func (s *Set) read(doc []byte, began time.Time) (*snapshot, []note, error) {
+	digest := sha256.Sum256(doc)
+	old := s.keeper.current.Load()
+	if old != nil && old.digest == digest {
+		same := *old
+		same.asked = began
+		return &same, old.notes, nil
+	}
+	var known map[identity]*claims.Key
+	if old != nil {
+		known = old.known
+	}
+	next, notes, err := s.rules.read(doc, known, began)
+	if err != nil {
+		return nil, nil, err
+	}
+	next.digest, next.notes = digest, notes
+	return next, notes, nil
 }
 
 // refresh waits for a fetch that begins now or is under way.

@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,6 +17,9 @@ type snapshot struct {
 	known map[identity]*claims.Key
 	index map[claims.Header][]*claims.Key // also by algorithm alone, under kid ""
 	fixed claims.KeySet                   // of files: the same keys
+
+	digest [sha256.Size]byte // of the document, if there is one
+	notes  []note            // what was said of it
 }
 
 // note is something about one key of a document that belongs in the log.

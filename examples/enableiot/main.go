@@ -74,7 +74,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		_, err := net.ResolveTCPAddr("tcp", text)
 		return err
 	})
-	f.Func("access-ttl", "how long tokens live (default 24h)", between(&s.access, 7*24*time.Hour))
+	f.Func("access-ttl", "how long tokens live, no longer than refresh tokens (default 24h)", between(&s.access, 7*24*time.Hour))
 	f.Func("refresh-ttl", "how long refresh tokens live (default 720h)", between(&s.refresh, 366*24*time.Hour))
 	f.Func("auth-limit", "logins and refreshes a minute from one address (default 60)", count(&s.authLimit))
 	f.Func("hourly-limit", "requests an hour by one user to one route (default 1000)", count(&s.hourlyLimit))

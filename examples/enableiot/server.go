@@ -60,6 +60,7 @@ func newServer(s settings) (*server, error) {
 	if !s.refreshable { // nobody gets a refresh token, so no session need outlive its access token
 		s.refresh = s.access
 	}
+	s.access = min(s.access, s.refresh)
 	iot.tokens, err = issuer.New(issuer.Config[access]{
 		Issuer: issuerName, Dialect: dialect(s.time), Keys: keys, NoKeyID: true, UUIDs: true,
 		Store: issuer.NewMemoryStore(), Renew: iot.renew, AccessLife: s.access, RefreshLife: s.refresh, Logger: s.logger,

@@ -75,7 +75,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		_, err := net.ResolveTCPAddr("tcp", text)
 		return err
 	})
-	f.Func("access-ttl", "how long access tokens live (default 1h)", between(&s.access, 7*24*time.Hour))
+	f.Func("access-ttl", "how long access tokens live, no longer than refresh tokens (default 1h)", between(&s.access, 7*24*time.Hour))
 	f.Func("refresh-ttl", "how long refresh tokens live (default 720h)", between(&s.refresh, 366*24*time.Hour))
 	f.Func("auth-limit", "requests a minute to /api/auth from one address (default 60)", func(text string) error {
 		_, err := fmt.Sscanf(text+"\n", "%d\n", &s.authLimit)
@@ -107,6 +107,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		return os.MkdirAll(text, 0o700)
 	})
 	err := f.Parse(args)
+	s.access = min(s.access, s.refresh)
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("%q: there are only flags", f.Arg(0))
 		fmt.Fprintln(stderr, err)

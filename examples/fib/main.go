@@ -68,7 +68,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		_, err := net.ResolveTCPAddr("tcp", text)
 		return err
 	})
-	f.Func("access-ttl", "how long access tokens live (default 5m)", between(&s.access, 7*24*time.Hour))
+	f.Func("access-ttl", "how long access tokens live, no longer than refresh tokens (default 5m)", between(&s.access, 7*24*time.Hour))
 	f.Func("refresh-ttl", "how long refresh tokens live (default 24h)", between(&s.refresh, 366*24*time.Hour))
 	f.Func("auth-limit", "requests a minute to the session routes from one address (default 60)", func(text string) error {
 		_, err := fmt.Sscanf(text+"\n", "%d\n", &s.authLimit)
@@ -83,6 +83,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.BoolVar(&s.challengeOnly, "challenge-only", false, "refuse proofs that are the same at every login")
 	f.BoolVar(&s.hideUnknown, "hide-unknown", false, "answer 422 and not 404 for accounts that don't exist")
 	err := f.Parse(args)
+	s.access = min(s.access, s.refresh)
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("%q: there are only flags", f.Arg(0))
 		fmt.Fprintln(stderr, err)

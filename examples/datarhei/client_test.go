@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// start runs the server as a shell would, and returns where it listens. At the
+// end of the test it must stop cleanly.
+func start(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	status := make(chan int, 1)
+	var stderr bytes.Buffer
+	go func() {
+		status <- run(ctx, args, in, &stderr)
+		in.Close()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	t.Cleanup(func() {
+		stop()
+		if got := <-status; got != 0 {
+			t.Errorf("exit status %d: %s", got, &stderr)
+		}
+	})
+	base, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if err != nil || !ok {
+		stop()
+		t.Fatalf("the first line is %q, %v", line, err)
+	}
+	return base
+}
+
+// client knows the wire and nothing of the server's code.
+type client struct {
+	t               *testing.T
+	base            string
+	access, refresh string
+}
+
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (c *client) do(method, path, body string) reply {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if c.access != "" {
+		r.Header.Set("Authorization", "Bearer "+c.access)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return reply{resp.StatusCode, resp.Header, string(text)}
+}
+
+// expect does a request and compares its status.
+func (c *client) expect(status int, method, path, body string) reply {
+	c.t.Helper()
+	got := c.do(method, path, body)
+	if got.status != status {
+		c.t.Errorf("%s %s %s: %d %s, want %d", method, path, body, got.status, got.body, status)
+	}
+	return got
+}
+
+func (c *client) login(username, password string) reply {
+	c.t.Helper()
+	c.access = ""
+	got := c.do("POST", "/api/login", `{"username":"`+username+`","password":"`+password+`"}`)
+	c.take(got)
+	return got
+}
+
+// renew sends the refresh token where others send an access token. It keeps the
+// old one if the answer has none, and takes a new one if it has.
+func (c *client) renew() reply {
+	c.t.Helper()
+	with := *c
+	with.access = c.refresh
+	got := with.do("GET", "/api/login/refresh", "")
+	c.take(got)
+	return got
+}
+
+func (c *client) take(r reply) {
+	var in struct {
+		Access  string `json:"access_token"`
+		Refresh string `json:"refresh_token"`
+	}
+	if r.status != http.StatusOK || json.Unmarshal([]byte(r.body), &in) != nil || in.Access == "" {
+		return
+	}
+	c.access = in.Access
+	if in.Refresh != "" {
+		c.refresh = in.Refresh
+	}
+}
+
+// segment decodes a part of a token.
+func segment(t *testing.T, token string, i int) string {
+	t.Helper()
+	text, err := base64.RawURLEncoding.DecodeString(strings.Split(token+"..", ".")[i])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var (
+	tokens  = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`)
+	numeral = regexp.MustCompile(`\b\d{10}\b`)
+	uuids   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	uptime  = regexp.MustCompile(`"uptime_seconds":\d+`)
+	instant = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"`)
+)
+
+// golden is a response with what changes from one to the next replaced.
+func golden(r reply) string {
+	names := []string{"Allow", "Cache-Control", "Content-Type", "Retry-After", "Www-Authenticate"}
+	text := http.StatusText(r.status) + "\n"
+	for _, name := range names {
+		for _, value := range r.header.Values(name) {
+			text += name + ": " + value + "\n"
+		}
+	}
+	return text + masked(strings.TrimSpace(r.body))
+}
+
+func same(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s:\n%s\nwant:\n%s", what, got, want)
+	}
+}
+
+func masked(text string) string {
+	text = uptime.ReplaceAllString(text, `"uptime_seconds":0`)
+	text = tokens.ReplaceAllString(uuids.ReplaceAllString(text, "UUID"), "TOKEN")
+	return numeral.ReplaceAllString(instant.ReplaceAllString(text, "INSTANT"), "TIME")
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+)
+
+const (
+	head    = "OK\nCache-Control: no-store\nContent-Type: application/json\n"
+	refused = "Unauthorized\nCache-Control: no-store\nContent-Type: application/json\n"
+	missing = refused + "Www-Authenticate: Bearer realm=\"api\"\n" + `{"code":401,"message":"Unauthorized","details":["Missing or invalid JWT token"]}`
+	invalid = refused + "Www-Authenticate: Bearer realm=\"api\", error=\"invalid_token\", error_description=\"The access token is not valid.\"\n" +
+		`{"code":401,"message":"Unauthorized","details":["Missing or invalid JWT token"]}`
+	anonymous = head + `{"app":"datarhei-core","auths":["localjwt"],"version":{"number":"16.0.0"}}`
+)
+
+// TestClient walks through everything that a client does.
+func TestClient(t *testing.T) {
+	c := &client{t: t, base: start(t)}
+	same(t, "before login", golden(c.do("GET", "/api", "")), anonymous)
+	same(t, "login", golden(c.login("admin", "datarhei")), head+`{"access_token":"TOKEN","refresh_token":"TOKEN"}`)
+	token := func(text string) string { return segment(t, text, 0) + masked(segment(t, text, 1)) }
+	access := `{"alg":"HS256","typ":"JWT"}{"exi":600,"exp":TIME,"iat":TIME,"iss":"datarhei-core","jti":"UUID","sub":"admin","usefor":"access"}`
+	same(t, "access token", token(c.access), access)
+	same(t, "refresh token", token(c.refresh), `{"alg":"HS256","typ":"JWT"}{"exi":86400,"exp":TIME,"iat":TIME,"iss":"datarhei-core","jti":"UUID","sub":"admin","usefor":"refresh"}`)
+	for _, path := range []string{"/api", "/api/"} {
+		got := golden(c.do("GET", path, ""))
+		same(t, path, got, head+`{"app":"datarhei-core","auths":["localjwt"],"name":"core","id":"UUID","created_at":INSTANT,"uptime_seconds":0,"version":{"number":"16.16.0"}}`)
+	}
+	same(t, "log", golden(c.do("GET", "/api/v3/log", "")), head+`[]`)
+
+	first := c.refresh
+	for range 2 { // it stays good
+		old := c.access
+		same(t, "refresh", golden(c.renew()), head+`{"access_token":"TOKEN"}`)
+		if c.access == old || c.refresh != first {
+			t.Error("the access token is not new, or the refresh token is")
+		}
+		same(t, "new access token", token(c.access), access)
+		c.expect(200, "GET", "/api/v3/log", "")
+	}
+	var says struct{ Exi, Exp, Iat int64 }
+	if err := json.Unmarshal([]byte(segment(t, c.access, 1)), &says); err != nil || says.Exp-says.Iat != says.Exi {
+		t.Errorf("exi is not what lies between exp and iat: %v %+v", err, says)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	c := &client{t: t, base: start(t, "-rotate", "-username", "me", "-password", "secret", "-access-ttl", "90s", "-refresh-ttl", "2h")}
+	c.login("me", "secret")
+	if says := segment(t, c.access, 1) + segment(t, c.refresh, 1); !strings.Contains(says, `"exi":90,`) || !strings.Contains(says, `"exi":7200,`) {
+		t.Error(says)
+	}
+	first := c.refresh
+	same(t, "refresh", golden(c.renew()), head+`{"access_token":"TOKEN","refresh_token":"TOKEN"}`)
+	c.expect(200, "GET", "/api/v3/log", "")
+	if got := c.renew(); got.status != 200 {
+		t.Errorf("with the new refresh token: %d", got.status)
+	}
+	c.refresh = first
+	same(t, "spent", golden(c.renew()), missing)
+}
+
+// TestExpiryOfRefresh sees no access token outlive its refresh token.
+func TestExpiryOfRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, err := newServer(settings{access: 4 * time.Minute, refresh: 5 * time.Minute, authLimit: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		issued, err := core.tokens.Issue(t.Context(), claims.Claims[struct{}]{Subject: "admin"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, life := range []string{`{"exi":240,`, `{"exi":120,`} {
+			token, err := core.another(t.Context(), issued.RefreshToken)
+			if err != nil || !strings.HasPrefix(segment(t, token, 1), life) {
+				t.Errorf("%v: %s, want %s", err, segment(t, token, 1), life)
+			}
+			time.Sleep(3 * time.Minute)
+		}
+		if _, err := core.another(t.Context(), issued.RefreshToken); !errors.Is(err, claims.ErrInvalid) {
+			t.Errorf("after its expiry: %v", err)
+		}
+	})
+}
+
+func TestAttacks(t *testing.T) {
+	c := &client{t: t, base: start(t, "-auth-limit", "1000")}
+	wrong := refused + "Www-Authenticate: Bearer realm=\"api\"\n" +
+		`{"code":401,"message":"Unauthorized","details":["Invalid authorization credentials: invalid username or password"]}`
+	same(t, "unknown user", golden(c.login("nobody", "datarhei")), wrong)
+	same(t, "wrong password", golden(c.login("admin", "guess")), wrong)
+	same(t, "nothing", golden(c.do("POST", "/api/login", `{}`)), "Bad Request\nCache-Control: no-store\nContent-Type: application/json\n"+
+		`{"code":400,"message":"Bad Request","details":["Missing authorization credentials"]}`)
+	for _, row := range []struct {
+		name, method, path, body string
+		status                   int
+	}{
+		{"no password", "POST", "/api/login", `{"username":"admin"}`, 400},
+		{"member twice", "POST", "/api/login", `{"username":"x","username":"admin","password":"datarhei"}`, 400},
+		{"other case", "POST", "/api/login", `{"Username":"admin","password":"datarhei"}`, 400},
+		{"no object", "POST", "/api/login", `"admin"`, 400},
+		{"oversize", "POST", "/api/login", `{"username":"` + strings.Repeat("a", 65<<10) + `"}`, 413},
+		{"outside", "GET", "/", "", 404},
+	} {
+		t.Run(row.name, func(t *testing.T) { c.expect(row.status, row.method, row.path, row.body) })
+	}
+	guarded := [][2]string{{"GET", "/api/v3/log"}, {"GET", "/api/nothing"}, {"GET", "/api/login"}, {"DELETE", "/api"}, {"POST", "/api/login/refresh"}, {"PUT", "/api/v3/log"}}
+	for _, route := range guarded {
+		same(t, route[0]+" "+route[1], golden(c.do(route[0], route[1], "")), missing)
+	}
+	c.login("admin", "datarhei")
+	for i, want := range []int{200, 404, 405, 405, 405, 405} {
+		c.expect(want, guarded[i][0], guarded[i][1], "")
+	}
+	access, refresh := c.access, c.refresh
+	c.access = refresh
+	same(t, "refresh as access", golden(c.do("GET", "/api/v3/log", "")), invalid)
+	same(t, "refresh at the greeting", golden(c.do("GET", "/api", "")), anonymous)
+	c.refresh = access
+	same(t, "access as refresh", golden(c.renew()), missing)
+	c.refresh = ""
+	same(t, "no refresh token", golden(c.renew()), missing)
+	c.refresh = refresh[:len(refresh)-4] + "AAAA"
+	same(t, "forged refresh token", golden(c.renew()), missing)
+	c.access = "nonsense"
+	same(t, "bad token at the greeting", golden(c.do("GET", "/api", "")), anonymous)
+}
+
+func TestLimit(t *testing.T) {
+	c := &client{t: t, base: start(t, "-auth-limit", "2")}
+	c.login("admin", "guess")
+	c.login("admin", "guess")
+	got := c.login("admin", "datarhei")
+	if got.status != 429 || got.header.Get("Retry-After") == "" || got.header.Get("RateLimit") != "" {
+		t.Errorf("third login: %d %v", got.status, got.header)
+	}
+	same(t, "limited", got.body, `{"code":429,"message":"Too Many Requests","details":[]}`+"\n")
+}
+
+func TestFlags(t *testing.T) {
+	for _, row := range []struct{ args, flag string }{
+		{"-access-ttl 0s", "-access-ttl"}, {"-refresh-ttl x", "-refresh-ttl"}, {"-auth-limit 0", "-auth-limit"},
+		{"-username=", "-username"}, {"-password=", "-password"}, {"-auth0-issuer nowhere", "-auth0-issuer"},
+		{"-auth0-issuer https://x.example/ -auth0-users a", "-auth0-audience"}, {"-auth0-issuer https://x.example/ -auth0-audience a", "-auth0-users"},
+		{"-auth0-issuer http://x.example/ -auth0-audience a -auth0-users b", "-auth0-issuer"}, {"-auth0-users a", "-auth0-issuer"},
+		{"-auth0-issuer https://x.example/ -auth0-audience a -auth0-users a,,b", "-auth0-users"},
+		{"-addr nowhere", "-addr"}, {"-nonsense", "-nonsense"}, {"more", "more"},
+	} {
+		var out, errs bytes.Buffer
+		if got := run(t.Context(), strings.Fields(row.args), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
+			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
+		}
+	}
+}

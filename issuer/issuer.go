@@ -86,12 +86,9 @@ func (s *Issuer[T]) Issue(ctx context.Context, c claims.Claims[T]) (Pair, error)
 		return Pair{}, err
 	}
 	id := s.ids.session()
-	r, now, err := s.config.Store.Load(ctx, id)
-	switch {
-	case err != nil:
+	_, now, err := s.config.Store.Load(ctx, id)
+	if err != nil {
 		return Pair{}, fmt.Errorf("issuer: store: %w", err)
-	case r.Version != 0:
-		return Pair{}, errors.New("issuer: store has a session under an id that was just made")
 	}
 	now = now.Truncate(time.Millisecond)
 	e := &session{id: id, subject: subject, created: now, absolute: now.Add(s.config.SessionLife), label: labelOf(ctx)}

@@ -202,6 +202,27 @@ func TestListForgets(t *testing.T) {
 	}
 }
 
+// TestLoserShortensNothing: whoever loses the race for a session has listed it
+// before, for less long than the winner needs.
+func TestLoserShortensNothing(t *testing.T) {
+	client := dial(t, shared(t))
+	s := open(t, client, issuerredis.Config{Prefix: "loser:"})
+	r := issuer.Record{Session: "s", Subject: "alice", Version: 1, Expiry: now(t, s).Add(time.Hour)}
+	swap(t, s, r)
+	keys, err := client.Keys(t.Context(), "loser:u:*").Result()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("keys %q, %v", keys, err)
+	}
+	before := client.ZScore(t.Context(), keys[0], "s").Val()
+	r.Expiry = now(t, s).Add(time.Minute)
+	if swapped, err := s.Swap(t.Context(), r); err != nil || swapped {
+		t.Fatalf("Swap: %v, %v", swapped, err)
+	}
+	if after := client.ZScore(t.Context(), keys[0], "s").Val(); before == 0 || after != before {
+		t.Errorf("listed until %.0f, then until %.0f", before, after)
+	}
+}
+
 // TestListOfMany needs more than one page.
 func TestListOfMany(t *testing.T) {
 	s := open(t, dial(t, shared(t)), issuerredis.Config{Prefix: "many:"})

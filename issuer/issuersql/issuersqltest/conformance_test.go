@@ -1,19 +1,12 @@
 package issuersqltest
 
 import (
-	"os"
 	"testing"
 
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/issuersql"
 	"github.com/gatehouse-go/gatehouse/issuer/issuertest"
 )
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	stopAll()
-	os.Exit(code)
-}
 
 func TestPostgreSQL(t *testing.T) {
 	t.Parallel()

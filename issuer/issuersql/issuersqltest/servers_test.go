@@ -14,11 +14,12 @@ import (
 
 // process is a server in a directory and on a port of its own.
 type process struct {
-	name, dir string
-	port      int
-	arguments []string
-	user      *syscall.Credential
-	running   *exec.Cmd
+	name, dir   string
+	port        int
+	arguments   []string
+	environment []string // besides ours
+	user        *syscall.Credential
+	running     *exec.Cmd
 }
 
 // started are the servers to stop when all tests are done.
@@ -105,6 +106,7 @@ func (p *process) launch() error {
 	defer log.Close()
 	c := exec.Command(p.name, p.arguments...)
 	c.Dir, c.Stdout, c.Stderr = p.dir, log, log
+	c.Env = append(os.Environ(), p.environment...)
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: p.user, Pdeathsig: syscall.SIGKILL}
 	p.running = c
 	return c.Start()

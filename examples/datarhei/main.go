@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -77,8 +78,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.Func("access-ttl", "how long access tokens live, no longer than refresh tokens (default 10m)", between(&s.access, 7*24*time.Hour))
 	f.Func("refresh-ttl", "how long refresh tokens live (default 24h)", between(&s.refresh, 366*24*time.Hour))
 	f.Func("auth-limit", "logins and refreshes a minute from one address (default 60)", func(text string) error {
-		_, err := fmt.Sscanf(text+"\n", "%d\n", &s.authLimit)
-		if err != nil || s.authLimit < 1 || s.authLimit > 1_000_000 {
+		var err error
+		if s.authLimit, err = strconv.Atoi(text); err != nil || s.authLimit < 1 || s.authLimit > 1_000_000 {
 			return errors.New("must be a number from 1 to 1000000")
 		}
 		return nil

@@ -213,5 +213,8 @@ func TestFlags(t *testing.T) {
 		if got := run(t.Context(), strings.Fields(row.args), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
 			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
 		}
+		if strings.Contains(errs.String(), "pw") {
+			t.Errorf("%s: the password is printed: %s", row.args, &errs)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -78,10 +79,11 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.Func("refresh-ttl", "how long refresh tokens live (default 720h)", between(&s.refresh, 366*24*time.Hour))
 	f.Func("auth-limit", "logins and refreshes a minute from one address (default 60)", count(&s.authLimit))
 	f.Func("hourly-limit", "requests an hour by one user to one route (default 1000)", count(&s.hourlyLimit))
+	var badUser error
 	f.Func("user", "`EMAIL:PASSWORD:ROLE` of a user, repeatable; ROLE is admin or user", func(text string) error {
 		u, err := parseUser(text)
-		s.users = append(s.users, u)
-		return err
+		s.users, badUser = append(s.users, u), errors.Join(badUser, err)
+		return nil // package flag would print the password
 	})
 	f.Func("locked", "`EMAIL` of a user who is locked, repeatable", func(text string) error {
 		s.locked = append(s.locked, text)
@@ -102,9 +104,16 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		return oneOf(formats, text)
 	})
 	err := f.Parse(args)
-	if err == nil && f.NArg() > 0 {
+	switch {
+	case err != nil:
+		return s, err
+	case badUser != nil:
+		err = fmt.Errorf("-user: %w", badUser)
+	case f.NArg() > 0:
 		err = fmt.Errorf("%q: there are only flags", f.Arg(0))
-		fmt.Fprintln(stderr, err)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "enableiot:", err)
 	}
 	s.time, s.refreshable = generations[generation].time, generations[generation].refreshable
 	if exp != "" {
@@ -124,9 +133,8 @@ func oneOf[V any](known map[string]V, text string) error {
 }
 
 func count(n *int) func(string) error {
-	return func(text string) error {
-		_, err := fmt.Sscanf(text+"\n", "%d\n", n)
-		if err != nil || *n < 1 || *n > 1_000_000 {
+	return func(text string) (err error) {
+		if *n, err = strconv.Atoi(text); err != nil || *n < 1 || *n > 1_000_000 {
 			return errors.New("must be a number from 1 to 1000000")
 		}
 		return nil

@@ -43,7 +43,7 @@ func parseUser(text string) (credentials, error) {
 	}
 	role := rest[end+1:]
 	if role != "admin" && role != "user" {
-		return credentials{}, fmt.Errorf("ROLE %q is neither admin nor user", role)
+		return credentials{}, errors.New("ROLE is neither admin nor user")
 	}
 	return credentials{email, rest[:end], role}, nil
 }

@@ -66,12 +66,12 @@ func parseUser(text string) (user, error) {
 	if u.party = partyNames[name]; u.party == "" {
 		u.party = claims.Party(name)
 		if !slices.Contains(numbers(), u.party) {
-			return user{}, fmt.Errorf("PARTY %q is neither the name nor the number of a party type", name)
+			return user{}, errors.New("PARTY is neither the name nor the number of a party type")
 		}
 	}
 	if hasCompany {
 		if u.company, err = strconv.Atoi(company); err != nil || u.company < 1 {
-			return user{}, fmt.Errorf("COMPANY %q is no number from 1", company)
+			return user{}, errors.New("COMPANY is no number from 1")
 		}
 	}
 	return u, nil

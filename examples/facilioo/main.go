@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -78,16 +79,17 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.Func("access-ttl", "how long access tokens live, no longer than refresh tokens (default 1h)", between(&s.access, 7*24*time.Hour))
 	f.Func("refresh-ttl", "how long refresh tokens live (default 720h)", between(&s.refresh, 366*24*time.Hour))
 	f.Func("auth-limit", "requests a minute to /api/auth from one address (default 60)", func(text string) error {
-		_, err := fmt.Sscanf(text+"\n", "%d\n", &s.authLimit)
-		if err != nil || s.authLimit < 1 || s.authLimit > 1_000_000 {
+		var err error
+		if s.authLimit, err = strconv.Atoi(text); err != nil || s.authLimit < 1 || s.authLimit > 1_000_000 {
 			return errors.New("must be a number from 1 to 1000000")
 		}
 		return nil
 	})
+	var badUser error
 	f.Func("user", "`EMAIL:PASSWORD:PARTY[@COMPANY]` of an account, repeatable; PARTY is a name or number, COMPANY a number (default 2)", func(text string) error {
 		u, err := parseUser(text)
-		s.users = append(s.users, u)
-		return err
+		s.users, badUser = append(s.users, u), errors.Join(badUser, err)
+		return nil // package flag would print the password
 	})
 	f.Func("two-factor", "`EMAIL[:skippable]` of an account with a second factor, repeatable; skippable lets its client skip it", func(text string) error {
 		email, skippable, _ := strings.Cut(text, ":")
@@ -108,9 +110,16 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	})
 	err := f.Parse(args)
 	s.access = min(s.access, s.refresh)
-	if err == nil && f.NArg() > 0 {
+	switch {
+	case err != nil:
+		return s, err
+	case badUser != nil:
+		err = fmt.Errorf("-user: %w", badUser)
+	case f.NArg() > 0:
 		err = fmt.Errorf("%q: there are only flags", f.Arg(0))
-		fmt.Fprintln(stderr, err)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "facilioo:", err)
 	}
 	if s.users == nil {
 		demo, _ := parseUser("demo@example.com:demo-password:PropertyManagementCompany")

@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func (s *skewed) Load(ctx context.Context, session string) (issuer.Record, time.
 // TestClocksOfMachines lets the machine's clock differ from the store's: what
 // the store's says counts, to the millisecond.
 func TestClocksOfMachines(t *testing.T) {
-	for _, by := range []time.Duration{-30 * time.Second, 30 * time.Second} {
+	for _, by := range []time.Duration{-30 * time.Second, 30 * time.Second, -48 * time.Hour, 48 * time.Hour} {
 		inBubble(t, fmt.Sprintf("RF-29 the store's clock is off by %v", by), func(t *testing.T) {
 			// What is refused is refused by the issuer, not dropped by the store.
 			store := &skewed{undying{issuer.NewMemoryStore()}, by}
@@ -46,6 +47,22 @@ func TestClocksOfMachines(t *testing.T) {
 			refused(t, tokens, idle.RefreshToken, issuer.ErrGrant)
 		})
 	}
+}
+
+// TestExpiredTokensEndNothing presents a token that was spent, and has expired
+// since: it may come from an old log, and the session lives on.
+func TestExpiredTokensEndNothing(t *testing.T) {
+	inBubble(t, "a spent token, after its life", func(t *testing.T) {
+		tokens := newIssuer(t, issuer.Config[account]{})
+		first := issue(t, tokens, "alice")
+		time.Sleep(6 * day)
+		second := refresh(t, tokens, first.RefreshToken)
+		time.Sleep(day + 2*time.Second)
+		if _, err := tokens.Refresh(t.Context(), first.RefreshToken); !errors.Is(err, issuer.ErrGrant) || errors.Is(err, issuer.ErrReused) {
+			t.Errorf("%v", err)
+		}
+		refresh(t, tokens, second.RefreshToken)
+	})
 }
 
 // undying is a store that leaves it to the issuer to see what has expired.

@@ -83,9 +83,8 @@ const (
 	maxSessionLife = 3660 * 24 * time.Hour
 	maxGrace       = time.Minute
 	maxLead        = 366 * 24 * time.Hour
-	// leeway is how far a machine's clock may be off the store's: for as long a
-	// refresh token is read beyond its dates, and a key kept beyond its last
-	// token. Whether the session has expired the store's clock says exactly.
+	// leeway is how far other machines' clocks may be off: for as long a key is
+	// kept beyond its last token.
 	leeway = 5 * time.Minute
 )
 

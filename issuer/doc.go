@@ -37,8 +37,8 @@
 //     is handed out. If the store did its part and only its answer was lost,
 //     the token is spent: within Grace the retry gets the successor, without
 //     Grace it is reuse.
-//   - The store's clock decides, not the machine's. The machine's own may be
-//     off by 5 minutes, the most that reading a refresh token allows for.
+//   - The store's clock decides, not the machine's, however far that is off. (The
+//     key schedule, and whoever checks access tokens, go by the machine's.)
 //
 // An access token stays valid until it expires, AccessLife at most, also after
 // its session ended, unless those who verify it ask: [SessionVerifier].

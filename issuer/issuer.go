@@ -39,7 +39,9 @@ func New[T any](c Config[T]) (*Issuer[T], error) {
 	if err == nil { // the verifier would repeat what is wrong with the dialect
 		s.reader, err = claims.NewVerifier[struct{}](claims.Config{
 			Issuer: c.Issuer, Audience: c.Audience, Dialect: c.Dialect,
-			Keys: s.refresh, Use: claims.Refresh, Leeway: leeway,
+			Keys: s.refresh, Use: claims.Refresh,
+			InsecureAnyTime: true, // the store's clock judges, in Refresh
+			Remember:        -1,   // none comes twice
 		})
 		mistakes = append(mistakes, err)
 	}
@@ -118,17 +120,21 @@ func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, err
 	if s == nil || s.reader == nil {
 		return Pair{}, errNoIssuer
 	}
-	id, generation, subject, err := s.open(ctx, refreshToken)
+	presented, err := s.open(ctx, refreshToken)
 	if err != nil {
 		return Pair{}, err
 	}
+	id, generation := presented.session, presented.generation
 	for range 2 { // whoever loses the swap looks again, once
 		e, now, err := s.load(ctx, id)
 		if err != nil {
 			return Pair{}, err
 		}
-		if e != nil && subject != "" && e.subject != subject {
+		switch {
+		case e != nil && presented.subject != "" && e.subject != presented.subject:
 			return Pair{}, errForeign
+		case !presented.expiry.IsZero() && !now.Before(presented.expiry):
+			return Pair{}, errExpired
 		}
 		v := decide(e, generation, now, s.config.Grace)
 		if v == rotate && e.generation == s.ids.maxGeneration() {
@@ -156,21 +162,31 @@ func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, err
 	return Pair{}, errBusy
 }
 
-// open reads a refresh token: which session, which generation, and whose it
-// claims to be.
-func (s *Issuer[T]) open(ctx context.Context, token string) (id string, generation uint64, subject string, err error) {
+// presented is what a genuine refresh token says.
+type presented struct {
+	session, subject string
+	generation       uint64
+	expiry           time.Time // the first moment at which it is surely over, zero if it never is
+}
+
+// open reads a refresh token.
+func (s *Issuer[T]) open(ctx context.Context, token string) (presented, error) {
 	c, err := s.reader.Verify(ctx, token)
 	switch {
 	case errors.Is(err, claims.ErrInvalid):
-		return "", 0, "", fmt.Errorf("%w: %w", ErrGrant, err)
+		return presented{}, fmt.Errorf("%w: %w", ErrGrant, err)
 	case err != nil:
-		return "", 0, "", fmt.Errorf("issuer: refresh token could not be read: %w", err)
+		return presented{}, fmt.Errorf("issuer: refresh token could not be read: %w", err)
 	}
-	id, generation, err = s.ids.parse(c.ID)
+	id, generation, err := s.ids.parse(c.ID)
 	if err != nil {
-		return "", 0, "", fmt.Errorf("%w: %w", ErrGrant, err)
+		return presented{}, fmt.Errorf("%w: %w", ErrGrant, err)
 	}
-	return id, generation, c.Subject, nil
+	p := presented{session: id, subject: c.Subject, generation: generation}
+	if !c.Expiry.IsZero() {
+		p.expiry = c.Expiry.Add(time.Second) // dialects cut off fractions; the session's own is exact
+	}
+	return p, nil
 }
 
 // renew makes the pair that answers a token, and moves e to the next generation

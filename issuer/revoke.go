@@ -19,14 +19,14 @@ func (s *Issuer[T]) Revoke(ctx context.Context, refreshToken string) error {
 	if s == nil || s.reader == nil {
 		return errNoIssuer
 	}
-	id, _, subject, err := s.open(ctx, refreshToken)
+	presented, err := s.open(ctx, refreshToken)
 	if errors.Is(err, ErrGrant) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.revoke(ctx, subject, id)
+	return s.revoke(ctx, presented.subject, presented.session)
 }
 
 // RevokeSession ends one session of a subject, one that [Issuer.Sessions] named

@@ -27,7 +27,7 @@ func All(limiters ...*Limiter) (*Limiter, error) {
 			return nil, fmt.Errorf("ratelimit: limiter %d of All is not made by New", i+1)
 		}
 		if i == 0 {
-			*all = Limiter{store: l.store, memory: l.memory, answer: l.answer}
+			*all = Limiter{store: l.store, memory: l.memory, guard: l.guard, answer: l.answer}
 		}
 		if l.store != all.store {
 			errs = append(errs, fmt.Errorf("ratelimit: %s has another Store than %s: they can't be charged at once", l.parts[0].name, limiters[0].parts[0].name))
@@ -51,60 +51,63 @@ func All(limiters ...*Limiter) (*Limiter, error) {
 	return all, nil
 }
 
-// takeAll is the way of several limits.
-func (l *Limiter) takeAll(ctx context.Context, n int, key func(*policy) (string, error)) (Decision, error) {
+// takeAll is the way of several limits. ask says who pays, and how much.
+func (l *Limiter) takeAll(ctx context.Context, ask func(*policy) (key string, n int, err error)) (Decision, error) {
 	if len(l.parts) == 0 {
 		return Decision{}, errZero
 	}
 	if l.memory != nil { // cells that only ours sees stay on the stack
 		var buf [maxCells]Cell
 		cells := buf[:len(l.parts)]
-		if err := l.fill(cells, n, key); err != nil {
+		if err := l.fill(cells, ask); err != nil {
 			return Decision{}, err
 		}
 		ok, err := l.memory.Take(ctx, cells)
 		if err != nil {
 			return Decision{}, err
 		}
-		return l.strictest(ok, cells, n), nil
+		return strictest(l.parts, ok, cells), nil
 	}
 	cells := make([]Cell, len(l.parts))
-	if err := l.fill(cells, n, key); err != nil {
+	if err := l.fill(cells, ask); err != nil {
 		return Decision{}, err
 	}
 	ok, err := l.store.Take(ctx, cells)
 	if err != nil {
-		return Decision{}, fmt.Errorf("ratelimit: store: %w", err)
+		return l.withoutStore(ctx, cells, err)
 	}
-	return l.strictest(ok, cells, n), nil
+	return strictest(l.parts, ok, cells), nil
 }
 
 // fill says what each limit takes, and of whom.
-func (l *Limiter) fill(cells []Cell, n int, key func(*policy) (string, error)) error {
+func (l *Limiter) fill(cells []Cell, ask func(*policy) (string, int, error)) error {
 	for i, p := range l.parts {
-		if n < 1 || n > p.limit.Burst {
-			return p.costError(n)
-		}
-		k, err := key(p)
-		if err != nil {
+		k, n, err := ask(p)
+		switch {
+		case err != nil:
 			return err
-		}
-		if k == "" {
+		case n < 1 || n > p.limit.Burst:
+			return p.costError(n)
+		case k == "":
 			return errNoKey
 		}
-		cells[i] = Cell{Policy: p.name, Key: boundKey(k), Cost: time.Duration(n) * p.interval, Interval: p.interval, Tolerance: p.tolerance}
+		cells[i] = p.cell(boundKey(k), n)
 	}
 	return nil
 }
 
+func (p *policy) cell(key string, n int) Cell {
+	return Cell{Policy: p.name, Key: key, Cost: time.Duration(n) * p.interval, Interval: p.interval, Tolerance: p.tolerance}
+}
+
 // strictest picks the answer. Where the store refused, every cell that had
 // room says so, and counts as allowed.
-func (l *Limiter) strictest(ok bool, cells []Cell, n int) Decision {
+func strictest(parts []*policy, ok bool, cells []Cell) Decision {
 	var strict Decision
-	for i, p := range l.parts {
+	for i, p := range parts {
 		_, room := spend(cells[i].Debt, cells[i].Cost, cells[i].Tolerance)
 		var d Decision
-		p.decide(&d, ok || room, cells[i].Debt, n)
+		p.decide(&d, ok || room, cells[i].Debt, int(cells[i].Cost/p.interval))
 		if i == 0 || stricter(d, strict) {
 			strict = d
 		}

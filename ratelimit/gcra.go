@@ -8,7 +8,8 @@ import "time"
 // burst*interval, is granted. Debt melts as time passes; a bucket without debt
 // is full, which is the same as one that was never used.
 //
-// Stores keep the time at which the debt will have melted, by their own clock.
+// Stores keep the time at which the debt will have melted, or the debt and the
+// time at which it was that, by their own clock.
 // Every store calculates with these integers, a Lua script as well: all are
 // below 2^53 (see maxTolerance). Only the clock itself is larger; a script
 // therefore keeps that time as seconds and nanoseconds, and subtracts the

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -47,7 +48,7 @@ func (l *Limiter) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		l.answer.fail(w, r, err)
 		return
 	}
-	if !l.answer.quiet {
+	if !l.answer.quiet && d.Policy != "" {
 		l.answer.headers(w.Header(), d)
 	}
 	if !d.Allowed {
@@ -74,7 +75,11 @@ func (a *answer) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	logger.ErrorContext(r.Context(), "request refused, its limit could not be judged", "error", err)
+	level := slog.LevelError
+	if errors.Is(err, ErrUnavailable) {
+		level = slog.LevelDebug // the Guard has said so once, for all of them
+	}
+	logger.Log(r.Context(), level, "request refused, its limit could not be judged", "error", err)
 	w.Header().Set("Retry-After", retryUnknown)
 	if a.deny != nil {
 		a.deny(w, r, Decision{}, err)

@@ -62,3 +62,8 @@ func (l Limit) validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// share is a part of l, at least a bucket of one.
+func (l Limit) share(part float64) Limit {
+	return Limit{Rate: l.Rate * rate.Limit(part), Burst: max(1, int(float64(l.Burst)*part))}
+}

@@ -24,8 +24,25 @@ type Config struct {
 	// Key says who is asking; required for Check and Handler, unused by Allow.
 	Key KeyFunc
 
+	// Cost says how many tokens a request takes, for [Limiter.Check] and
+	// Handler; nil takes one. A request whose cost is below 1 or above the burst
+	// is refused with an error. It is called before the body is read.
+	Cost func(*http.Request) int
+
 	// Store keeps the buckets. Nil is a [MemoryStore] of the limiter's own.
 	Store Store
+
+	// What happens while the Store fails: by default requests are refused with
+	// 503. The other choices need a Store made by [NewGuard].
+	//
+	// LocalShare, above 0 and at most 1, lets this process go on by itself with
+	// that part of Limit: a third, if there are three processes. Costs above
+	// that part of the burst are refused. What was spent before is not known
+	// there, nor in the Store what was spent meanwhile.
+	LocalShare float64
+
+	// FailOpen admits everything while the Store fails: never for logins.
+	FailOpen bool
 
 	// Quiet sends no header but Retry-After and names no policy: for login
 	// and recovery, where how many tries remain is nobody's business.
@@ -60,6 +77,10 @@ type Decision struct {
 
 	// Reset is when the bucket will be full, if left alone.
 	Reset time.Duration
+
+	// Local says that the store failed and Config.LocalShare decided, or, where
+	// Policy is empty, Config.FailOpen.
+	Local bool
 }
 
 // A Limiter admits or refuses. It is made by [New] or [All], immutable, and
@@ -68,6 +89,7 @@ type Limiter struct {
 	parts  []*policy
 	store  Store
 	memory *MemoryStore // store, if it is ours: called directly, a decision allocates nothing
+	guard  *Guard       // store, if it is one
 	answer answer
 }
 
@@ -78,7 +100,14 @@ type policy struct {
 	interval  time.Duration
 	tolerance time.Duration
 	key       KeyFunc
-	space     digest // of name, in memory
+	cost      func(*http.Request) int
+	space     digest  // of name, in memory
+	local     *policy // what is decided by without the store
+	open      bool
+}
+
+func compile(c Config, limit Limit) *policy {
+	return &policy{name: c.Name, limit: limit, interval: limit.interval(), tolerance: limit.tolerance(), key: c.Key, cost: c.Cost, open: c.FailOpen}
 }
 
 // New makes a limiter. Its error lists every mistake in c.
@@ -89,16 +118,16 @@ func New(c Config) (*Limiter, error) {
 	if c.Store == nil {
 		c.Store = NewMemoryStore(0)
 	}
-	p := &policy{
-		name:      c.Name,
-		limit:     c.Limit,
-		interval:  c.Limit.interval(),
-		tolerance: c.Limit.tolerance(),
-		key:       c.Key,
-	}
+	p := compile(c, c.Limit)
 	l := &Limiter{parts: []*policy{p}, store: c.Store}
-	if m, ok := c.Store.(*MemoryStore); ok {
-		l.memory, p.space = m, m.space(c.Name)
+	switch s := c.Store.(type) {
+	case *MemoryStore:
+		l.memory, p.space = s, s.space(c.Name)
+	case *Guard:
+		l.guard = s
+	}
+	if c.LocalShare > 0 {
+		p.local = compile(c, c.Limit.share(c.LocalShare))
 	}
 	l.answer = answer{quiet: c.Quiet, legacy: c.Legacy, deny: c.Deny, logger: c.Logger}
 	l.answer.render(l.parts)
@@ -112,8 +141,43 @@ func (c Config) validate() error {
 	default:
 		errs = append(errs, fmt.Errorf("ratelimit: Config.Legacy is %q, must be X-RateLimit, X-Rate-Limit or empty", c.Legacy))
 	}
-	if m, ok := c.Store.(*MemoryStore); ok && m == nil {
-		errs = append(errs, errors.New("ratelimit: Config.Store is a nil *MemoryStore"))
+	return errors.Join(append(errs, validateStore("Config", c.Store), c.validateFailure())...)
+}
+
+func validateStore(where string, s Store) error {
+	switch s := s.(type) {
+	case *MemoryStore:
+		if s == nil {
+			return fmt.Errorf("ratelimit: %s.Store is a nil *MemoryStore", where)
+		}
+	case *Guard:
+		if s == nil || s.store == nil {
+			return fmt.Errorf("ratelimit: %s.Store is a *Guard that was not made by NewGuard", where)
+		}
+	}
+	return nil
+}
+
+// validateFailure judges what is to happen when the store fails.
+func (c Config) validateFailure() error {
+	if c.LocalShare == 0 && !c.FailOpen {
+		return nil
+	}
+	var errs []error
+	if _, ok := c.Store.(*Guard); !ok {
+		errs = append(errs, errors.New("ratelimit: Config.LocalShare and FailOpen need a Store made by NewGuard"))
+	}
+	if c.LocalShare != 0 && c.FailOpen {
+		errs = append(errs, errors.New("ratelimit: Config.LocalShare and FailOpen exclude each other"))
+	}
+	switch {
+	case c.LocalShare == 0:
+	case !(c.LocalShare > 0 && c.LocalShare <= 1): // NaN as well
+		errs = append(errs, fmt.Errorf("ratelimit: Config.LocalShare is %v, must be above 0 and at most 1", c.LocalShare))
+	case c.Limit.validate() == nil:
+		if err := c.Limit.share(c.LocalShare).validate(); err != nil {
+			errs = append(errs, fmt.Errorf("ratelimit: Config.LocalShare: %w", err))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -150,20 +214,20 @@ func (l *Limiter) AllowN(ctx context.Context, key string, n int) (d Decision, er
 		err = l.takeOne(ctx, key, n, &d)
 		return d, err
 	}
-	return l.takeAll(ctx, n, func(*policy) (string, error) { return key, nil })
+	return l.takeAll(ctx, func(*policy) (string, int, error) { return key, n, nil })
 }
 
 // Check decides about r and charges it, but writes nothing. An error says that
 // r could not be judged: no key, or no store. It is not admitted then.
 func (l *Limiter) Check(r *http.Request) (d Decision, err error) {
 	if len(l.parts) == 1 {
-		key, err := l.parts[0].keyOf(r)
+		key, n, err := l.parts[0].ask(r)
 		if err == nil {
-			err = l.takeOne(r.Context(), key, 1, &d)
+			err = l.takeOne(r.Context(), key, n, &d)
 		}
 		return d, err
 	}
-	return l.takeAll(r.Context(), 1, func(p *policy) (string, error) { return p.keyOf(r) })
+	return l.takeAll(r.Context(), func(p *policy) (string, int, error) { return p.ask(r) })
 }
 
 // takeOne is the way of a single limit. It sets d where it is, as copies of it
@@ -183,10 +247,11 @@ func (l *Limiter) takeOne(ctx context.Context, key string, n int, d *Decision) e
 		p.decide(d, ok, debt, n)
 		return nil
 	}
-	cells := []Cell{{Policy: p.name, Key: key, Cost: cost, Interval: p.interval, Tolerance: p.tolerance}}
+	cells := []Cell{p.cell(key, n)}
 	ok, err := l.store.Take(ctx, cells)
 	if err != nil {
-		return fmt.Errorf("ratelimit: store: %w", err)
+		*d, err = l.withoutStore(ctx, cells, err)
+		return err
 	}
 	p.decide(d, ok, cells[0].Debt, n)
 	return nil
@@ -202,17 +267,19 @@ func (p *policy) costError(n int) error {
 	return fmt.Errorf("ratelimit: cost is %d, must be 1 to the burst of %s, %d", n, p.name, p.limit.Burst)
 }
 
-// keyOf asks the key function. That the key isn't empty is checked where it is
-// spent.
-func (p *policy) keyOf(r *http.Request) (string, error) {
+// ask finds out who pays for a request, and how much. Both are checked where it
+// is spent.
+func (p *policy) ask(r *http.Request) (key string, n int, err error) {
 	if p.key == nil {
-		return "", fmt.Errorf("ratelimit: %s has no Key for requests", p.name)
+		return "", 0, fmt.Errorf("ratelimit: %s has no Key for requests", p.name)
 	}
-	key, err := p.key(r)
-	if err != nil {
-		return "", fmt.Errorf("ratelimit: key of %s: %w", p.name, err)
+	if key, err = p.key(r); err != nil {
+		return "", 0, fmt.Errorf("ratelimit: key of %s: %w", p.name, err)
 	}
-	return key, nil
+	if p.cost == nil {
+		return key, 1, nil
+	}
+	return key, p.cost(r), nil
 }
 
 // maxKey bounds what a stranger can make a store work on.

@@ -25,7 +25,8 @@ type LockoutConfig struct {
 	// A lockout and a limit of the same name have nothing in common.
 	Name string
 
-	// Store keeps the logs. Nil is a [MemoryStore] of the lockout's own.
+	// Store keeps the logs. Nil is a [MemoryStore] of the lockout's own. When it
+	// fails no guess is looked at; there is no other choice.
 	Store Store
 
 	// Tries is how many wrong guesses there are until the key is blocked:
@@ -124,10 +125,7 @@ func (c LockoutConfig) validate() error {
 	if !validBlock(c.Window) {
 		errs = append(errs, fmt.Errorf("ratelimit: LockoutConfig.Window is %v, must be whole microseconds up to %v", c.Window, maxBlock))
 	}
-	if m, ok := c.Store.(*MemoryStore); ok && m == nil {
-		errs = append(errs, errors.New("ratelimit: LockoutConfig.Store is a nil *MemoryStore"))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, validateStore("LockoutConfig", c.Store))...)
 }
 
 func validBlock(d time.Duration) bool {

@@ -1,0 +1,130 @@
+package ratelimitredis
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+)
+
+// Store is a [ratelimit.Store] in Redis. It is safe for concurrent use, and many
+// on many machines may share a server. Its zero value refuses: use [New].
+type Store struct {
+	client    redis.UniversalClient
+	config    Config
+	take, log script
+}
+
+var _ ratelimit.Store = (*Store)(nil)
+
+// New returns a Store that uses client, or every mistake in client and c. It
+// doesn't connect. The application closes client.
+func New(client redis.UniversalClient, c Config) (*Store, error) {
+	c, err := c.compiled()
+	if err := errors.Join(fit(client), err); err != nil {
+		return nil, err
+	}
+	return &Store{client, c, newScript(clockText + takeText), newScript(clockText + logText)}, nil
+}
+
+var (
+	errNoStore = errors.New("ratelimitredis: the Store was not made by New")
+	errAnswer  = errors.New("the answer has another form than the script gives it")
+)
+
+// begin bounds a call, and refuses what can't be done.
+func (s *Store) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if s == nil || s.client == nil {
+		return ctx, func() {}, errNoStore
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	return ctx, cancel, ctx.Err()
+}
+
+// name names the state of a policy and a key: the key by its digest, which is
+// also what Cluster picks the slot by.
+func (s *Store) name(kind, policy, key string) string {
+	digest := sha256.Sum256([]byte(key))
+	k := base64.RawURLEncoding.EncodeToString(digest[:])
+	if s.config.OneSlot {
+		return s.config.Prefix + kind + ":{1}" + k + ":" + url.QueryEscape(policy)
+	}
+	return s.config.Prefix + kind + ":{" + k + "}:" + url.QueryEscape(policy)
+}
+
+// Take implements [ratelimit.Store]. It is sent once: when the reply is lost, the
+// error says that the cells may have been charged.
+func (s *Store) Take(ctx context.Context, cells []ratelimit.Cell) (bool, error) {
+	ctx, cancel, err := s.begin(ctx)
+	defer cancel()
+	if err != nil {
+		return false, err
+	}
+	keys := make([]string, len(cells))
+	parameters := make([]any, 0, 2*len(cells))
+	for i, c := range cells {
+		keys[i] = s.name("limit", c.Policy, c.Key)
+		parameters = append(parameters, int64(c.Cost), int64(c.Tolerance))
+	}
+	reply, err := s.take.run(ctx, s.client, true, keys, parameters)
+	if err == nil && len(reply) != 1+len(cells) {
+		err = errAnswer
+	}
+	if err != nil {
+		return false, fmt.Errorf("ratelimitredis: take: %w", explain(err))
+	}
+	for i := range cells {
+		cells[i].Debt = time.Duration(reply[1+i])
+	}
+	return reply[0] == 1, nil
+}
+
+func explain(err error) error {
+	if strings.HasPrefix(err.Error(), "CROSSSLOT") {
+		return fmt.Errorf("limits of one request are in different slots of the Cluster: give them the same key, don't join them, or set Config.OneSlot: %w", err)
+	}
+	return err
+}
+
+var operations = map[ratelimit.Op]string{
+	ratelimit.OpCharge: "charge",
+	ratelimit.OpRefund: "refund",
+	ratelimit.OpClear:  "clear",
+	ratelimit.OpPeek:   "peek",
+}
+
+// Log implements [ratelimit.Store]. Where the client's MaxRetries allow it, it is
+// sent again when the reply was lost; a charge is made once all the same.
+func (s *Store) Log(ctx context.Context, e ratelimit.Entry) (charges int, wait time.Duration, err error) {
+	ctx, cancel, err := s.begin(ctx)
+	defer cancel()
+	if err != nil {
+		return 0, 0, err
+	}
+	op, ok := operations[e.Op]
+	if !ok {
+		return 0, 0, errors.New("ratelimitredis: log: Entry.Op is unknown")
+	}
+	receipt := binary.BigEndian.AppendUint64(nil, e.Receipt)
+	reply, err := s.log.run(ctx, s.client, false, []string{s.name("lockout", e.Policy, e.Key)}, []any{
+		op, receipt, e.Tries,
+		int64(e.Window / time.Second), int64(e.Window % time.Second),
+		int64(e.Block / time.Second), int64(e.Block % time.Second),
+	})
+	if err == nil && len(reply) != 3 {
+		err = errAnswer
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("ratelimitredis: log: %w", err)
+	}
+	return int(reply[0]), time.Duration(reply[1])*time.Second + time.Duration(reply[2]), nil
+}

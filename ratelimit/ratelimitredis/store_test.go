@@ -1,0 +1,325 @@
+package ratelimitredis_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimitredis"
+	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimittest"
+)
+
+func TestStore(t *testing.T) {
+	client := anyServer(t).client(t)
+	c := newClock(client)
+	ratelimittest.Run(t, func(t testing.TB) ratelimit.Store {
+		s := newStore(t, client, ratelimitredis.Config{})
+		s.ReadClock(c.key)
+		return s
+	}, c.advance)
+}
+
+func TestStoreByTheServersClock(t *testing.T) {
+	client := anyServer(t).client(t)
+	ratelimittest.Run(t, func(t testing.TB) ratelimit.Store {
+		return newStore(t, client, ratelimitredis.Config{})
+	}, time.Sleep)
+}
+
+func cell(key string, cost, burst int) ratelimit.Cell {
+	return ratelimit.Cell{Policy: "p", Key: key, Cost: time.Duration(cost) * time.Hour, Interval: time.Hour, Tolerance: time.Duration(burst) * time.Hour}
+}
+
+func entry(key string, op ratelimit.Op, receipt uint64) ratelimit.Entry {
+	return ratelimit.Entry{Policy: "p", Key: key, Op: op, Receipt: receipt, Tries: 5, Window: 24 * time.Hour, Block: 24 * time.Hour}
+}
+
+var receipts atomic.Uint64
+
+// both charges a bucket and a log of key, and reports the errors.
+func both(s ratelimit.Store, key string) (take, log error) {
+	_, take = s.Take(context.Background(), []ratelimit.Cell{cell(key, 1, 5)})
+	_, _, log = s.Log(context.Background(), entry(key, ratelimit.OpCharge, receipts.Add(1)))
+	return take, log
+}
+
+func TestConfig(t *testing.T) {
+	good := redis.NewClient(options("127.0.0.1:1"))
+	defer good.Close()
+	deaf := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	defer deaf.Close()
+	ring := redis.NewRing(&redis.RingOptions{})
+	defer ring.Close()
+	for name, test := range map[string]struct {
+		client redis.UniversalClient
+		config ratelimitredis.Config
+		want   string // in the error; "" for none
+	}{
+		"zero Config":              {good, ratelimitredis.Config{}, ""},
+		"XX-01 no client":          {nil, ratelimitredis.Config{}, "client"},
+		"XX-01 nil client":         {(*redis.Client)(nil), ratelimitredis.Config{}, "client"},
+		"XX-01 nil cluster":        {(*redis.ClusterClient)(nil), ratelimitredis.Config{}, "client"},
+		"client without deadlines": {deaf, ratelimitredis.Config{}, "ContextTimeoutEnabled"},
+		"ring":                     {ring, ratelimitredis.Config{}, "Ring"},
+		"prefix with a slot":       {good, ratelimitredis.Config{Prefix: "a{b}"}, "Prefix"},
+		"timeout":                  {good, ratelimitredis.Config{Timeout: -1}, "Timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ratelimitredis.New(test.client, test.config)
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v; want %q", err, test.want)
+			}
+		})
+	}
+	_, err := ratelimitredis.New(deaf, ratelimitredis.Config{Prefix: "{", Timeout: -1})
+	for _, word := range []string{"ContextTimeoutEnabled", "Prefix", "Timeout"} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%v; want every mistake, %s too", err, word)
+		}
+	}
+	if take, log := both(new(ratelimitredis.Store), "k"); take == nil || log == nil {
+		t.Error("XX-01 the zero Store answers")
+	}
+}
+
+// What the store can't know, it doesn't answer.
+func TestFailures(t *testing.T) {
+	for name, harm := range map[string]func(t *testing.T, s *server, c *redis.Client, prefix string){
+		"LO-16 server is gone": func(_ *testing.T, s *server, _ *redis.Client, _ string) { s.kill() },
+		"LO-16 full server": func(t *testing.T, _ *server, c *redis.Client, _ string) {
+			c.ConfigSet(t.Context(), "maxmemory", "1")
+		},
+		"LO-16 replica": func(t *testing.T, _ *server, c *redis.Client, _ string) {
+			c.ConfigSet(t.Context(), "replica-serve-stale-data", "yes")
+			c.SlaveOf(t.Context(), "127.0.0.1", "1")
+		},
+		"LO-16 wrong type": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
+			for _, k := range keysOf(t, c, prefix) {
+				c.Del(t.Context(), k)
+				c.LPush(t.Context(), k, "x")
+			}
+		},
+		"LO-33 not a value": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
+			for _, k := range keysOf(t, c, prefix) {
+				c.Set(t.Context(), k, "9223372036854775807", 0)
+			}
+		},
+		"LO-33 another format": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
+			for _, k := range keysOf(t, c, prefix) {
+				c.SetRange(t.Context(), k, 0, "\x02")
+			}
+		},
+		"LO-33 cut short": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
+			for _, k := range keysOf(t, c, prefix) {
+				v := c.Get(t.Context(), k).Val()
+				c.Set(t.Context(), k, v[:len(v)-1], 0)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			client := s.client(t)
+			prefix := freshPrefix()
+			store := newStore(t, client, ratelimitredis.Config{Prefix: prefix})
+			if take, log := both(store, "k"); take != nil || log != nil {
+				t.Fatal(take, log)
+			}
+			harm(t, s, client, prefix)
+			if take, log := both(store, "k"); take == nil || log == nil {
+				t.Errorf("Take: %v, Log: %v; want errors", take, log)
+			}
+		})
+	}
+}
+
+func TestKeys(t *testing.T) {
+	client := anyServer(t).client(t)
+	prefix := freshPrefix()
+	store := newStore(t, client, ratelimitredis.Config{Prefix: prefix})
+	for _, key := range []string{"ann@example.com", "b\x00ob"} {
+		if take, log := both(store, key); take != nil || log != nil {
+			t.Fatal(take, log)
+		}
+	}
+	for _, op := range []ratelimit.Op{ratelimit.OpRefund, ratelimit.OpPeek} {
+		if _, _, err := store.Log(t.Context(), entry("other", op, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys := keysOf(t, client, prefix)
+	if len(keys) != 4 {
+		t.Errorf("%d keys, want 4: %q", len(keys), keys)
+	}
+	for _, k := range keys {
+		if strings.Contains(k, "ann") || strings.Contains(k, "\x00") {
+			t.Errorf("key in plain text: %q", k)
+		}
+		if ttl := client.PTTL(t.Context(), k).Val(); ttl <= 0 || ttl > 24*time.Hour+time.Second {
+			t.Errorf("LO-19 %s expires in %v", k, ttl)
+		}
+	}
+	for _, key := range []string{"ann@example.com", "b\x00ob"} {
+		if _, _, err := store.Log(t.Context(), entry(key, ratelimit.OpClear, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if keys := keysOf(t, client, prefix); len(keys) != 2 {
+		t.Errorf("%d keys after the logs were cleared, want 2", len(keys))
+	}
+}
+
+func TestScriptsAreSentAgain(t *testing.T) {
+	client := newServer(t).client(t)
+	store := newStore(t, client, ratelimitredis.Config{})
+	for range 3 {
+		if err := client.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if take, log := both(store, "k"); take != nil || log != nil {
+			t.Error(take, log)
+		}
+	}
+	if n, _, err := store.Log(t.Context(), entry("k", ratelimit.OpPeek, 0)); n != 3 || err != nil {
+		t.Errorf("%d charges, %v; want 3", n, err)
+	}
+}
+
+func TestContexts(t *testing.T) {
+	client := anyServer(t).client(t)
+	store := newStore(t, client, ratelimitredis.Config{})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := store.Take(ended, []ratelimit.Cell{cell("k", 1, 5)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Take: %v", err)
+	}
+	if _, _, err := store.Log(ended, entry("k", ratelimit.OpPeek, 0)); !errors.Is(err, context.Canceled) {
+		t.Errorf("Log: %v", err)
+	}
+	if _, _, err := store.Log(t.Context(), entry("k", 0, 0)); err == nil {
+		t.Error("Log of no operation")
+	}
+}
+
+// The server's wall clock is set: RL-18.
+func TestClockIsSet(t *testing.T) {
+	client := anyServer(t).client(t)
+	setup := func(t *testing.T) (*ratelimitredis.Store, *clock) {
+		s, c := newStore(t, client, ratelimitredis.Config{}), newClock(client)
+		s.ReadClock(c.key)
+		return s, c
+	}
+	take := func(t *testing.T, s ratelimit.Store, want bool) {
+		t.Helper()
+		ok, err := s.Take(t.Context(), []ratelimit.Cell{{Policy: "p", Key: "k", Cost: time.Minute, Interval: time.Minute, Tolerance: 3 * time.Minute}})
+		if err != nil || ok != want {
+			t.Errorf("Take: %v, %v; want %v", ok, err, want)
+		}
+	}
+	charge := func(t *testing.T, s ratelimit.Store, receipt uint64, charges int, wait time.Duration) {
+		t.Helper()
+		n, w, err := s.Log(t.Context(), entry("k", ratelimit.OpCharge, receipt))
+		if err != nil || n != charges || w != wait {
+			t.Errorf("Log: %d, %v, %v; want %d, %v", n, w, err, charges, wait)
+		}
+	}
+	t.Run("RL-18 back: a bucket goes on from there", func(t *testing.T) {
+		s, c := setup(t)
+		for range 3 {
+			take(t, s, true)
+		}
+		c.advance(-time.Hour)
+		take(t, s, false)
+		c.advance(time.Minute - 1)
+		take(t, s, false)
+		c.advance(1)
+		take(t, s, true)
+		take(t, s, false)
+	})
+	t.Run("RL-18 forward: a bucket fills once", func(t *testing.T) {
+		s, c := setup(t)
+		for range 3 {
+			take(t, s, true)
+		}
+		c.advance(time.Hour)
+		for range 3 {
+			take(t, s, true)
+		}
+		take(t, s, false)
+	})
+	t.Run("RL-18 back: a block goes on from there", func(t *testing.T) {
+		s, c := setup(t)
+		for i := range 5 {
+			c.advance(time.Minute)
+			charge(t, s, uint64(i), i+1, 0)
+		}
+		c.advance(-time.Hour)
+		charge(t, s, 9, 5, 24*time.Hour)
+		c.advance(24*time.Hour - 1)
+		charge(t, s, 9, 5, 1)
+		c.advance(1)
+		charge(t, s, 9, 1, 0)
+	})
+}
+
+func TestCheck(t *testing.T) {
+	client := newServer(t).client(t)
+	store := newStore(t, client, ratelimitredis.Config{})
+	if err := store.Check(t.Context()); !errors.Is(err, ratelimitredis.ErrForgets) || errors.Is(err, ratelimitredis.ErrEvicts) {
+		t.Errorf("a server without append-only file: %v", err)
+	}
+	client.ConfigSet(t.Context(), "appendonly", "yes")
+	if err := store.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	client.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru")
+	if err := store.Check(t.Context()); !errors.Is(err, ratelimitredis.ErrEvicts) || errors.Is(err, ratelimitredis.ErrForgets) {
+		t.Errorf("LO-20 a server that evicts: %v", err)
+	}
+	if err := new(ratelimitredis.Store).Check(t.Context()); err == nil {
+		t.Error("the zero Store is well")
+	}
+}
+
+// A Cluster of one, which insists on slots all the same.
+func TestCluster(t *testing.T) {
+	s := newServer(t, "--cluster-enabled", "yes", "--appendonly", "yes")
+	if err := s.client(t).Do(t.Context(), "cluster", "addslotsrange", 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{s.address}, ContextTimeoutEnabled: true})
+	defer client.Close()
+	for range 500 {
+		if client.Set(t.Context(), "x", 1, time.Second).Err() == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	byKey := newStore(t, client, ratelimitredis.Config{})
+	oneSlot := newStore(t, client, ratelimitredis.Config{OneSlot: true})
+	for _, s := range []*ratelimitredis.Store{byKey, oneSlot} {
+		if take, log := both(s, "k"); take != nil || log != nil {
+			t.Error(take, log)
+		}
+		hour := cell("same", 1, 5)
+		hour.Policy = "hour"
+		if ok, err := s.Take(t.Context(), []ratelimit.Cell{cell("same", 1, 5), hour}); !ok || err != nil {
+			t.Errorf("two limits of one key: %v, %v", ok, err)
+		}
+		if err := s.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	two := []ratelimit.Cell{cell("address", 1, 5), cell("account", 1, 5)}
+	if ok, err := byKey.Take(t.Context(), two); ok || err == nil || !strings.Contains(err.Error(), "OneSlot") {
+		t.Errorf("limits in two slots: %v, %v", ok, err)
+	}
+	if ok, err := oneSlot.Take(t.Context(), two); !ok || err != nil {
+		t.Errorf("limits in one slot: %v, %v", ok, err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer"
 )
 
 const (
@@ -66,6 +67,29 @@ func TestRotation(t *testing.T) {
 	}
 	c.refresh = first
 	same(t, "spent", golden(c.renew()), missing)
+}
+
+// TestEndedSession refuses the refresh token of one session and not of another.
+func TestEndedSession(t *testing.T) {
+	core, err := newServer(settings{access: time.Minute, refresh: time.Hour, authLimit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pairs [2]issuer.Pair
+	for i := range pairs {
+		if pairs[i], err = core.tokens.Issue(t.Context(), claims.Claims[struct{}]{Subject: "admin"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := core.tokens.Revoke(t.Context(), pairs[0].RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := core.another(t.Context(), pairs[0].RefreshToken); !errors.Is(err, claims.ErrInvalid) {
+		t.Errorf("of the session that has ended: %v", err)
+	}
+	if _, err := core.another(t.Context(), pairs[1].RefreshToken); err != nil {
+		t.Errorf("of the other: %v", err)
+	}
 }
 
 // TestExpiryOfRefresh sees no access token outlive its refresh token.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,36 @@ func TestChangeOfAccess(t *testing.T) {
 		"Forbidden\nCache-Control: no-store\nContent-Type: application/json\n"+
 			"Www-Authenticate: Bearer realm=\"api\", error=\"insufficient_scope\", error_description=\"The access token does not allow this.\"\n"+
 			"X-Rate-Limit-Limit: 1000\nX-Rate-Limit-Remaining: 999\n"+`{"code":403,"message":"Forbidden"}`)
+}
+
+// TestTable changes the table behind the server's back.
+func TestTable(t *testing.T) {
+	u, err := parseUser(member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	iot, err := newServer(settings{access: time.Hour, refresh: 2 * time.Hour, authLimit: 100, hourlyLimit: 100, refreshable: true, users: []credentials{u}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(iot)
+	defer web.Close()
+	c := &client{t: t, base: web.URL}
+	c.login("member@example.com", "secret-of-member")
+	c.startRefresh()
+	found, _ := iot.users.named("member@example.com")
+	account := "/v1/api/accounts/" + found.accounts[0].ID
+	c.expect(200, "GET", account, "")
+	iot.users.change(found.id, func(u *user) { u.accounts[0].Role = "admin" })
+	c.renew()
+	if says := segment(t, c.access, 1); !strings.Contains(says, `"role":"admin"`) {
+		t.Errorf("a new role is not in the new token: %s", says)
+	}
+	iot.users.change(found.id, func(u *user) { u.accounts = nil })
+	c.expect(403, "GET", account, "")
+	iot.users.change(found.id, func(u *user) { u.locked = true })
+	c.expect(401, "GET", me, "")
+	same(t, "refresh of a locked user", golden(c.renew()), refused)
 }
 
 func TestRefresh(t *testing.T) {

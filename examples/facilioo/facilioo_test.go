@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -90,6 +92,30 @@ func TestAttacks(t *testing.T) {
 	}
 	if got := c.renew(); got.status != 200 {
 		t.Errorf("none of that should end the session: %d", got.status)
+	}
+}
+
+// TestChangeOfParty changes the table behind the server's back.
+func TestChangeOfParty(t *testing.T) {
+	u, err := parseUser(manager)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := newServer(settings{access: time.Hour, refresh: 2 * time.Hour, authLimit: 100, partyMember: "partyType", users: []user{u}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(app)
+	defer web.Close()
+	c := &client{t: t, base: web.URL}
+	c.login("manager@example.com", "secret-of-manager")
+	app.accounts.all[0].party = partyNames["Contractor"]
+	c.expect(200, "GET", "/api/accounts", "")
+	c.renew()
+	c.expect(403, "GET", "/api/accounts", "")
+	app.accounts.all = nil
+	if got := c.renew(); got.status != 401 {
+		t.Errorf("refresh of an account that is gone: %d", got.status)
 	}
 }
 

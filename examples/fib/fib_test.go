@@ -67,6 +67,33 @@ func TestVector(t *testing.T) {
 	}
 }
 
+// TestTwoForms takes addresses whose digests end in either bit: for those with a
+// 0 the two forms differ.
+func TestTwoForms(t *testing.T) {
+	key, differ := keyOf(t, aliceSeed), 0
+	for i := range 16 {
+		email := fmt.Sprintf("user%d@example.com", i)
+		digest := blake2b.Sum256([]byte(email))
+		if digest[31]&1 == 0 {
+			differ++
+		}
+		for _, bit := range []byte{0, 1} {
+			digest[31] |= bit
+			if p := (proof{key.Public().(ed25519.PublicKey), ed25519.Sign(key, digest[:])}); !p.of(email) {
+				t.Errorf("%s: form %d is refused", email, bit)
+			}
+		}
+		digest[31] &^= 1
+		p := proof{key.Public().(ed25519.PublicKey), ed25519.Sign(key, digest[:])}
+		if real := blake2b.Sum256([]byte(email)); real[31]&1 == 1 && p.of(email) {
+			t.Errorf("%s: a form that nobody signs passes", email)
+		}
+	}
+	if differ == 0 || differ == 16 {
+		t.Errorf("%d of 16 digests end in 0", differ)
+	}
+}
+
 func TestClient(t *testing.T) {
 	key, other := keyOf(t, aliceSeed), keyOf(t, strings.Repeat("01", 32))
 	base, logs := startLogged(t, "-account", flagOf(alice, key, "ROLE_PEER"), "-account", flagOf("bob@example.com", other, "ROLE_ADMIN"))

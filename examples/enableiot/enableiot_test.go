@@ -236,7 +236,7 @@ func TestLockout(t *testing.T) {
 func TestFlags(t *testing.T) {
 	for _, row := range []struct{ args, flag string }{
 		{"-access-ttl 0s", "-access-ttl"}, {"-refresh-ttl x", "-refresh-ttl"}, {"-user nobody", "-user"},
-		{"-user a@example.com:pw:king", "-user"}, {"-user a:pw:admin", "-user"}, {"-auth-limit 0", "-auth-limit"},
+		{"-user a@example.com:pw:a-king", "-user"}, {"-user a:pw:admin", "-user"}, {"-auth-limit 0", "-auth-limit"},
 		{"-hourly-limit 1x", "-hourly-limit"}, {"-generation e", "-generation"}, {"-exp unix", "-exp"}, {"-locked x@example.com", "-locked"},
 		{"-addr nowhere", "-addr"}, {"-nonsense", "-nonsense"}, {"more", "more"},
 	} {

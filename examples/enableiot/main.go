@@ -80,7 +80,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.Func("auth-limit", "logins and refreshes a minute from one address (default 60)", count(&s.authLimit))
 	f.Func("hourly-limit", "requests an hour by one user to one route (default 1000)", count(&s.hourlyLimit))
 	var badUser error
-	f.Func("user", "`EMAIL:PASSWORD:ROLE` of a user, repeatable; ROLE is admin or user", func(text string) error {
+	f.Func("user", "`EMAIL:PASSWORD:ROLE` of a user, repeatable; ROLE is a word such as admin or user", func(text string) error {
 		u, err := parseUser(text)
 		s.users, badUser = append(s.users, u), errors.Join(badUser, err)
 		return nil // package flag would print the password

@@ -85,7 +85,7 @@ func TestTwoForms(t *testing.T) {
 		}
 		digest[31] &^= 1
 		p := proof{key.Public().(ed25519.PublicKey), ed25519.Sign(key, digest[:])}
-		if real := blake2b.Sum256([]byte(email)); real[31]&1 == 1 && p.of(email) {
+		if is := blake2b.Sum256([]byte(email)); is[31]&1 == 1 && p.of(email) {
 			t.Errorf("%s: a form that nobody signs passes", email)
 		}
 	}

@@ -70,6 +70,9 @@ func (s *Store) load(ctx context.Context, session string) (issuer.Record, time.T
 
 // Swap implements [issuer.Store].
 func (s *Store) Swap(ctx context.Context, r issuer.Record) (bool, error) {
+	if s == nil || s.db == nil {
+		return false, errNoStore
+	}
 	if r.Version == 0 || r.Version > math.MaxInt64 { // versions that no record follows or has
 		return false, ctx.Err()
 	}
@@ -141,6 +144,9 @@ func record(id string, subject []byte, version, expiry int64, data []byte) (issu
 // a good batch. It returns how many it removed, also when there is an error. Ending
 // ctx stops it; Config.Timeout bounds each statement.
 func (s *Store) RemoveExpired(ctx context.Context, batch int) (removed int64, err error) {
+	if s == nil || s.db == nil {
+		return 0, errNoStore
+	}
 	if batch < 1 {
 		return 0, fmt.Errorf("issuersql: batch is %d, less than 1", batch)
 	}

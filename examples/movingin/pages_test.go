@@ -37,6 +37,25 @@ func TestPages(t *testing.T) {
 	}
 }
 
+var link = regexp.MustCompile(`\]\(([^()#:]+)\)`)
+
+// TestLinks: what the index and the pages point to is there.
+func TestLinks(t *testing.T) {
+	for _, pattern := range []string{"*/README.md", "../README.md", "../stdlib/README.md", "../chi/README.md", "../gin/README.md", "../echo/README.md"} {
+		pages, err := filepath.Glob(pattern)
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, pages, err)
+		}
+		for _, page := range pages {
+			for _, found := range link.FindAllStringSubmatch(read(t, page), -1) {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(page), found[1])); err != nil {
+					t.Errorf("%s: %v", page, err)
+				}
+			}
+		}
+	}
+}
+
 // TestAdapter: the copy of gin's adapter is one.
 func TestAdapter(t *testing.T) {
 	_, original, _ := strings.Cut(read(t, "../gin/server/use.go"), "\n")

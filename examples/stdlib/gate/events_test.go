@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,7 +14,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/examples/stdlib/gate"
 )
 
-// TestEventsEndWithTheToken: at the third second there is no more to be said.
+// TestEventsEndWithTheToken: after two and a half seconds there is no more to be said.
 func TestEventsEndWithTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, err := gate.New(gate.Settings{Logger: slog.New(slog.DiscardHandler)})
@@ -22,7 +23,9 @@ func TestEventsEndWithTheToken(t *testing.T) {
 		}
 		start := time.Now()
 		caller := &claims.Claims[gate.Account]{Subject: "alice", Expiry: start.Add(2500 * time.Millisecond)}
-		r := httptest.NewRequest("GET", "/events", nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r := httptest.NewRequestWithContext(ctx, "GET", "/events", nil)
 		w := httptest.NewRecorder()
 		g.Events.ServeHTTP(w, r.WithContext(claims.NewContext(r.Context(), caller)))
 		if !time.Now().Equal(caller.Expiry) || strings.Count(w.Body.String(), "data: news for alice\n\n") != 3 || !w.Flushed {

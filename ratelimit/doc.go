@@ -7,8 +7,11 @@
 // A [Limiter] answers what is too much with 429 and a true Retry-After, and
 // tells the rest how much is left in the fields of
 // draft-ietf-httpapi-ratelimit-headers-11. [All] joins several limits, a [Set]
-// holds them by name and can be replaced while serving. A [Lockout] lets a
-// secret be guessed at 5 times and then blocks for 24 hours.
+// holds them by name and can be replaced while serving, from JSON by
+// [ParsePolicies]. A [Lockout] lets a secret be guessed at 5 times and then
+// blocks for 24 hours. Both keep their state in a [Store]: in memory, in Redis
+// (package ratelimitredis, behind a [Guard]); lockouts also where the issuer
+// keeps its sessions (package issuer/recovery).
 //
 // Laws:
 //

@@ -224,3 +224,79 @@ func ExampleEmail() {
 	// ann@example.com <nil>
 	// ratelimit: domain of e-mail address has a character that is not allowed
 }
+
+// Limits that all machines share, and what happens when their store fails: login
+// is refused, search goes on with a quarter of the limit on each of four machines.
+func ExampleGuard() {
+	shared := ratelimit.NewMemoryStore(0) // a ratelimitredis.Store, if there are several machines
+	store, err := ratelimit.NewGuard(ratelimit.GuardConfig{Store: shared})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	set, err := ratelimit.NewSet(
+		ratelimit.Config{Name: "login", Limit: ratelimit.Per(5, time.Minute), Key: ratelimit.RemoteIP, Store: store, Quiet: true},
+		ratelimit.Config{Name: "search", Limit: ratelimit.Per(100, time.Minute), Key: ratelimit.RemoteIP, Store: store, LocalShare: 0.25},
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	w := httptest.NewRecorder()
+	set.Handler("search")(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/search", nil))
+	fmt.Println(w.Code, w.Header().Get("RateLimit"))
+	// Output: 404 "search";r=99;t=1
+}
+
+// Limits from configuration: every mistake is named, and nothing changes until
+// there is none.
+func ExampleParsePolicies() {
+	subject := func(r *http.Request) (string, error) { return r.Header.Get("Subject"), nil } // of a token, really
+	keys := map[string]ratelimit.KeyFunc{"subject": subject}
+	_, err := ratelimit.ParsePolicies([]byte(`{
+		"DefaultRateLimitAuth": {"limit": 5, "key": "remote-ip", "quiet": true},
+		"Search": {"limit": 100, "per": "1m", "key": "sbject"}
+	}`), ratelimit.Config{}, keys)
+	fmt.Println(err)
+	configs, err := ratelimit.ParsePolicies([]byte(`{
+		"DefaultRateLimitAuth": {"limit": 5, "per": "1m", "key": "remote-ip", "quiet": true},
+		"Search": {"limit": 100, "per": "1m", "key": "subject"}
+	}`), ratelimit.Config{}, keys)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	set, err := ratelimit.NewSet(configs...) // later: set.Replace(configs...)
+	fmt.Println(set != nil, err)
+	// Output:
+	// ratelimit: policy "DefaultRateLimitAuth": member "per" is missing
+	// ratelimit: policy "Search": member "key" names no key function: "sbject"
+	// true <nil>
+}
+
+// Different limits for different parties: the policy is chosen for each request,
+// behind the guard that knows the caller (claims.FromContext).
+func ExampleSet_Choose() {
+	subject := func(r *http.Request) (string, error) { return r.Header.Get("Subject"), nil }
+	set, err := ratelimit.NewSet(
+		ratelimit.Config{Name: "Guest", Limit: ratelimit.Per(10, time.Minute), Key: subject},
+		ratelimit.Config{Name: "Admin", Limit: ratelimit.Per(1000, time.Minute), Key: subject},
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	party := func(r *http.Request) string { return r.Header.Get("Party") }
+	h := set.Choose(party)(http.NotFoundHandler())
+	for _, p := range []string{"Guest", "Admin"} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Subject", "ann")
+		r.Header.Set("Party", p)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		fmt.Println(w.Header().Get("RateLimit"))
+	}
+	// Output:
+	// "Guest";r=9;t=6
+	// "Admin";r=999;t=1
+}

@@ -43,8 +43,8 @@ var ErrUnavailable = errors.New("ratelimit: the store has failed and was not ask
 // answer. Each call waits for Timeout at most. After three failures in a row, by
 // whomever, the store is not asked any more and every call fails at once with
 // [ErrUnavailable]; while there are calls, a probe that no request waits for
-// tries the store at every Retry, and the first that works ends that. One failure
-// after it is enough to give up again.
+// tries the store at every Retry, and the first that works ends that. If the next
+// call fails all the same, the store is given up again.
 //
 // A call goes on when the context of its caller ends: a client that hangs up is
 // charged all the same.

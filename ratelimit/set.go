@@ -12,6 +12,13 @@ import (
 // configuration says what that means. It can be replaced while serving:
 // requests see the old limits or the new, never a mixture. Safe for concurrent
 // use. The zero Set knows no name, and so refuses.
+//
+// To read it from a file again while serving:
+//
+//	configs, err := ratelimit.ParsePolicies(text, base, keys)
+//	if err == nil {
+//		err = set.Replace(configs...)
+//	}
 type Set struct {
 	mu      sync.Mutex // one Replace at a time
 	own     *MemoryStore
@@ -111,6 +118,26 @@ func (s *Set) Handler(names ...string) func(http.Handler) http.Handler {
 				return
 			}
 			p.limiter.serve(w, r, next)
+		})
+	}
+}
+
+// Choose puts each request under the limit that name gives for it, so that
+// different parties have different limits:
+//
+//	set.Choose(func(r *http.Request) string { return "party-" + partyOf(r) })
+//
+// A request for which it gives a name that the set doesn't have is refused with
+// 503. Mount it behind what finds out who is asking.
+func (s *Set) Choose(name func(*http.Request) string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			limiter, err := s.Limiter(name(r))
+			if err != nil {
+				new(answer).fail(w, r, err)
+				return
+			}
+			limiter.serve(w, r, next)
 		})
 	}
 }

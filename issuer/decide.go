@@ -10,6 +10,7 @@ const (
 	ended                  // the session has ended
 	expired                // the session has expired
 	rotate                 // the token is spent and gets a successor
+	keep                   // the token stays as it is: nobody but RefreshWithoutRotation decides so
 	repeat                 // the token is just spent and gets the same successor again
 	reused                 // the token was spent before: the session ends
 	ahead                  // the token is newer than the session, whose store forgot it: the session ends

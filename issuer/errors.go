@@ -30,6 +30,7 @@ var (
 	errEnded    = fmt.Errorf("%w: the session has ended", ErrGrant)
 	errExpired  = fmt.Errorf("%w: the session has expired", ErrGrant)
 	errAhead    = fmt.Errorf("%w: the token is newer than its session", ErrGrant)
+	errSpent    = fmt.Errorf("%w: the token has just been spent", ErrGrant)
 	errForeign  = fmt.Errorf("%w: the token is not of this session", ErrGrant)
 	errNoIssuer = errors.New("issuer: the Issuer was not made by New")
 	errBusy     = errors.New("issuer: the session changed again and again while it was to be changed")

@@ -51,7 +51,7 @@ func TestGenerationsEnd(t *testing.T) {
 	now := time.Now()
 	e := &session{id: s.ids.session(), subject: "alice", generation: 1<<24 - 2, created: now, absolute: now.Add(time.Hour)}
 	s.advance(e, now)
-	pair, err := s.mint(e, &claims.Claims[struct{}]{}, now)
+	pair, err := s.mint(e, &claims.Claims[struct{}]{}, now, true)
 	if err != nil {
 		t.Fatal(err)
 	}

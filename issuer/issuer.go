@@ -98,7 +98,7 @@ func (s *Issuer[T]) Issue(ctx context.Context, c claims.Claims[T]) (Pair, error)
 	if err := s.setGrant(e, &c); err != nil {
 		return Pair{}, err
 	}
-	pair, err := s.mint(e, &c, now)
+	pair, err := s.mint(e, &c, now, true)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -124,29 +124,18 @@ func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, err
 	if err != nil {
 		return Pair{}, err
 	}
-	id, generation := presented.session, presented.generation
 	for range 2 { // whoever loses the swap looks again, once
-		e, now, err := s.load(ctx, id)
+		e, now, v, err := s.judge(ctx, presented)
 		if err != nil {
 			return Pair{}, err
 		}
-		switch {
-		case e != nil && presented.subject != "" && e.subject != presented.subject:
-			return Pair{}, errForeign
-		case !presented.expiry.IsZero() && !now.Before(presented.expiry):
-			return Pair{}, errExpired
-		}
-		v := decide(e, generation, now, s.config.Grace)
 		if v == rotate && e.generation == s.ids.maxGeneration() {
 			v = expired
 		}
 		if v != rotate && v != repeat {
-			return Pair{}, s.refuse(ctx, v, id, generation)
+			return Pair{}, s.refuse(ctx, v, presented.session, presented.generation)
 		}
 		pair, err := s.renew(ctx, e, now, v)
-		if errors.Is(err, ErrRefused) {
-			return Pair{}, s.endRefused(ctx, id, err)
-		}
 		if err != nil {
 			return Pair{}, err
 		}
@@ -160,6 +149,50 @@ func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, err
 		}
 	}
 	return Pair{}, errBusy
+}
+
+// RefreshWithoutRotation returns a new access token for a refresh token that
+// stays as it is: the Pair has no other. It is for systems whose clients keep
+// their refresh token until it expires.
+//
+// The price is that a stolen refresh token works for as long as its owner's, and
+// nobody can tell (RFC 9700 §4.14.2 asks for rotation or for tokens bound to
+// their sender). All else is as with Refresh: the session must live, Renew is
+// asked, and a token that Refresh has spent ends its session. What Renew sets
+// counts for this access token. The session does not get older than RefreshLife
+// by it.
+func (s *Issuer[T]) RefreshWithoutRotation(ctx context.Context, refreshToken string) (Pair, error) {
+	if s == nil || s.reader == nil {
+		return Pair{}, errNoIssuer
+	}
+	presented, err := s.open(ctx, refreshToken)
+	if err != nil {
+		return Pair{}, err
+	}
+	e, now, v, err := s.judge(ctx, presented)
+	switch {
+	case err != nil:
+		return Pair{}, err
+	case v == repeat:
+		return Pair{}, errSpent
+	case v != rotate:
+		return Pair{}, s.refuse(ctx, v, presented.session, presented.generation)
+	}
+	return s.renew(ctx, e, now, keep)
+}
+
+// judge loads the session of a refresh token and decides what becomes of it.
+func (s *Issuer[T]) judge(ctx context.Context, p presented) (*session, time.Time, verdict, error) {
+	e, now, err := s.load(ctx, p.session)
+	switch {
+	case err != nil:
+		return nil, now, unknown, err
+	case e != nil && p.subject != "" && e.subject != p.subject:
+		return nil, now, unknown, errForeign
+	case !p.expiry.IsZero() && !now.Before(p.expiry):
+		return nil, now, expired, errExpired
+	}
+	return e, now, decide(e, p.generation, now, s.config.Grace), nil
 }
 
 // presented is what a genuine refresh token says.
@@ -190,7 +223,8 @@ func (s *Issuer[T]) open(ctx context.Context, token string) (presented, error) {
 }
 
 // renew makes the pair that answers a token, and moves e to the next generation
-// if that is the verdict. It stores nothing.
+// if that is the verdict. It stores nothing, unless Renew refuses: that ends the
+// session.
 func (s *Issuer[T]) renew(ctx context.Context, e *session, now time.Time, v verdict) (Pair, error) {
 	c := &claims.Claims[T]{Subject: e.subject, Party: e.grant.party, Scope: e.grant.scope, Session: e.id}
 	if e.grant.app != nil {
@@ -199,7 +233,11 @@ func (s *Issuer[T]) renew(ctx context.Context, e *session, now time.Time, v verd
 		}
 	}
 	if s.config.Renew != nil {
-		if err := s.config.Renew(ctx, c); err != nil {
+		err := s.config.Renew(ctx, c)
+		if errors.Is(err, ErrRefused) {
+			return Pair{}, s.endRefused(ctx, e.id, fmt.Errorf("issuer: Renew: %w", err))
+		}
+		if err != nil {
 			return Pair{}, fmt.Errorf("issuer: Renew: %w", err)
 		}
 		if c.Subject != e.subject {
@@ -212,7 +250,7 @@ func (s *Issuer[T]) renew(ctx context.Context, e *session, now time.Time, v verd
 	if v == rotate {
 		s.advance(e, now)
 	}
-	return s.mint(e, c, now)
+	return s.mint(e, c, now, v != keep)
 }
 
 // advance begins the next generation of e.

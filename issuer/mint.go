@@ -17,9 +17,9 @@ import (
 // lines, and proxies in front of them as little as 8.
 const maxToken = 7 << 10
 
-// mint writes and signs the pair of e's generation. The access token lives no
-// longer than the session would without a refresh.
-func (s *Issuer[T]) mint(e *session, c *claims.Claims[T], now time.Time) (Pair, error) {
+// mint writes and signs the pair of e's generation, or of it the access token
+// alone. That lives no longer than the session would without a refresh.
+func (s *Issuer[T]) mint(e *session, c *claims.Claims[T], now time.Time, both bool) (Pair, error) {
 	access := claims.Claims[T]{
 		Use: claims.Access, Issuer: s.config.Issuer, Subject: e.subject, Audience: s.config.Audience,
 		IssuedAt: now, Expiry: earlier(now.Add(s.config.AccessLife), e.expiry),
@@ -38,6 +38,9 @@ func (s *Issuer[T]) mint(e *session, c *claims.Claims[T], now time.Time) (Pair, 
 	var err error
 	if p.AccessToken, err = s.token(s.access, &access, now); err != nil {
 		return Pair{}, fmt.Errorf("issuer: access token: %w", err)
+	}
+	if !both {
+		return p, nil
 	}
 	if p.RefreshToken, err = s.token(s.refresh, &refresh, now); err != nil {
 		return Pair{}, fmt.Errorf("issuer: refresh token: %w", err)

@@ -8,23 +8,33 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 )
 
-// token takes the token out of the Authorization header or, if there is none
-// and the Config names one, a cookie. Nothing else of the request is read: no
-// query, no form (RFC 6750 §2.2 and §2.3, both discouraged by RFC 9700 §4.3.2),
-// no other header.
-func (g *Guard[T]) token(r *http.Request) (string, error) {
-	fields := r.Header["Authorization"]
-	switch {
-	case len(fields) == 1:
+// Bearer returns the token in a request's Authorization header, RFC 6750 §2.1:
+// for handlers that take another token there than an access token, such as a
+// refresh token. It proves nothing about the token but its form. Errors are
+// ErrMissing, ErrMalformed, or claims.ErrInvalid for bytes that no token has.
+//
+// Nothing else of the request is read: no query, no form (RFC 6750 §2.2 and
+// §2.3, both discouraged by RFC 9700 §4.3.2), no other header.
+func Bearer(r *http.Request) (string, error) {
+	switch fields := r.Header["Authorization"]; len(fields) {
+	case 0:
+		return "", ErrMissing
+	case 1:
 		return bearer(fields[0])
-	case len(fields) > 1:
+	default:
 		// Authorization is no list (RFC 9110 §11.6.2). Which of several counts
 		// would depend on who reads: a proxy may take another than we.
 		return "", fmt.Errorf("%w: %d Authorization headers", ErrMalformed, len(fields))
-	case g.config.Cookie != "":
+	}
+}
+
+// token takes the token out of the Authorization header or, if there is none
+// and the Config names one, a cookie.
+func (g *Guard[T]) token(r *http.Request) (string, error) {
+	if g.config.Cookie != "" && len(r.Header["Authorization"]) == 0 {
 		return cookie(r.CookiesNamed(g.config.Cookie))
 	}
-	return "", ErrMissing
+	return Bearer(r)
 }
 
 // bearer reads the credentials of RFC 6750 §2.1: "Bearer" 1*SP b64token, the

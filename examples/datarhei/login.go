@@ -1,22 +1,16 @@
 package main
 
 import (
-	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/middleware"
 )
 
 // pair is what a login answers, and with -rotate a refresh.
@@ -29,7 +23,7 @@ type pair struct {
 // bring a token of the tenant.
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	subject, ok := "", false
-	if token := bearer(r); token != "" && s.foreign != nil {
+	if token, err := middleware.Bearer(r); err == nil && s.foreign != nil {
 		subject, ok = s.foreigner(w, r, token)
 	} else {
 		subject, ok = s.user(w, r)
@@ -82,65 +76,27 @@ func (s *server) foreigner(w http.ResponseWriter, r *http.Request, token string)
 	return c.Subject, true
 }
 
-// bearer returns the token of a request, RFC 6750 §2.1; "" unless there is one.
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if len(r.Header.Values("Authorization")) != 1 || !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimLeft(token, " ")
-}
-
-// refresh takes the refresh token where others take an access token.
+// refresh takes the refresh token where others take an access token. The
+// system's clients keep it, so it is not spent unless -rotate says so.
 func (s *server) refresh(w http.ResponseWriter, r *http.Request) {
-	var fresh pair
-	var err error
-	if s.settings.rotate {
-		var next issuer.Pair
-		next, err = s.tokens.Refresh(r.Context(), bearer(r))
-		fresh = pair{next.AccessToken, next.RefreshToken}
-	} else {
-		fresh.Access, err = s.another(r.Context(), bearer(r))
+	token, err := middleware.Bearer(r)
+	if err != nil {
+		refuse(w, http.StatusUnauthorized, badToken)
+		return
 	}
+	refresh := s.tokens.RefreshWithoutRotation
+	if s.settings.rotate {
+		refresh = s.tokens.Refresh
+	}
+	fresh, err := refresh(r.Context(), token)
 	switch {
-	case errors.Is(err, issuer.ErrGrant), errors.Is(err, claims.ErrInvalid):
+	case errors.Is(err, issuer.ErrGrant):
 		refuse(w, http.StatusUnauthorized, badToken)
 	case err != nil:
 		s.failed(w, r, err)
 	default:
-		answer(w, http.StatusOK, fresh)
+		answer(w, http.StatusOK, pair{fresh.AccessToken, fresh.RefreshToken})
 	}
-}
-
-// another makes a further access token for a refresh token that stays good, as
-// the system's clients expect. It lives no longer than that.
-func (s *server) another(ctx context.Context, refreshToken string) (string, error) {
-	held, err := s.renewals.Verify(ctx, refreshToken)
-	if err != nil {
-		return "", err
-	}
-	live, err := s.tokens.Sessions(ctx, held.Subject)
-	if err != nil {
-		return "", err
-	}
-	id := s.tokens.SessionOf(held)
-	if !slices.ContainsFunc(live, func(one issuer.Session) bool { return one.ID == id }) {
-		return "", fmt.Errorf("%w: its session has ended", claims.ErrInvalid)
-	}
-	now := time.Now()
-	expiry := now.Add(s.settings.access)
-	if expiry.After(held.Expiry) {
-		expiry = held.Expiry
-	}
-	input, err := s.encoder.Encode(claims.Header{Algorithm: "HS256"}, &claims.Claims[struct{}]{
-		Use: claims.Access, Issuer: issuerName, Subject: held.Subject, IssuedAt: now, Expiry: expiry, ID: uuid(),
-	})
-	if err != nil {
-		return "", err
-	}
-	mac := hmac.New(sha256.New, s.secret)
-	mac.Write([]byte(input))
-	return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
 // uuid is random, RFC 9562 §5.4.

@@ -26,23 +26,21 @@ type server struct {
 	about    about
 	id       string
 	started  time.Time
-	secret   []byte
-	encoder  *claims.Encoder[struct{}]
 	tokens   *issuer.Issuer[struct{}]
-	renewals *claims.Verifier[struct{}] // reads refresh tokens
 	guard    *middleware.Guard[struct{}]
 	foreign  *claims.Verifier[struct{}] // reads tokens of the tenant; nil if there is none
 	keys     *jwks.Set                  // the tenant's
 }
 
 func newServer(s settings) (*server, error) {
-	core := &server{settings: s, id: uuid(), started: time.Now(), secret: make([]byte, 32)}
+	core := &server{settings: s, id: uuid(), started: time.Now()}
 	core.about = newAbout(s)
 
 	// A real server loads its secret, and keeps sessions in a store that
 	// outlives it.
-	rand.Read(core.secret)
-	key, err := issuer.NewSecret("HS256", "", core.secret, time.Time{})
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	key, err := issuer.NewSecret("HS256", "", secret, time.Time{})
 	if err != nil {
 		return nil, err
 	}
@@ -57,16 +55,8 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if core.encoder, err = claims.NewEncoder[struct{}](dialect); err != nil {
-		return nil, err
-	}
-	check := claims.Config{Issuer: issuerName, Dialect: dialect, Keys: core.tokens.KeySet()}
-	verify, err := claims.NewVerifier[struct{}](check)
+	verify, err := claims.NewVerifier[struct{}](claims.Config{Issuer: issuerName, Dialect: dialect, Keys: core.tokens.KeySet()})
 	if err != nil {
-		return nil, err
-	}
-	check.Use = claims.Refresh
-	if core.renewals, err = claims.NewVerifier[struct{}](check); err != nil {
 		return nil, err
 	}
 	core.guard = middleware.New(verify, middleware.Config{Deny: deny, Logger: s.logger})

@@ -31,7 +31,7 @@ type server struct {
 	settings settings
 	users    *users
 	tokens   *issuer.Issuer[access]
-	verify   *claims.Verifier[access]
+	holders  *claims.Verifier[access]   // reads access tokens, also expired ones
 	renewals *claims.Verifier[struct{}] // reads refresh tokens
 	lockout  *ratelimit.Lockout
 }
@@ -69,10 +69,15 @@ func newServer(s settings) (*server, error) {
 		return nil, err
 	}
 	check := claims.Config{Issuer: issuerName, Dialect: dialect(s.time), Keys: iot.tokens.KeySet()}
-	if iot.verify, err = claims.NewVerifier[access](check); err != nil {
+	verify, err := claims.NewVerifier[access](check)
+	if err != nil {
 		return nil, err
 	}
-	check.Use = claims.Refresh
+	check.InsecureAnyTime = true
+	if iot.holders, err = claims.NewVerifier[access](check); err != nil {
+		return nil, err
+	}
+	check.Use, check.InsecureAnyTime = claims.Refresh, false
 	if iot.renewals, err = claims.NewVerifier[struct{}](check); err != nil {
 		return nil, err
 	}
@@ -87,7 +92,7 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	iot.Handler = iot.routes(middleware.New(iot.verify, middleware.Config{Deny: deny, Logger: s.logger}).Require(iot.current), limits)
+	iot.Handler = iot.routes(middleware.New(verify, middleware.Config{Deny: deny, Logger: s.logger}).Require(iot.current), limits)
 	return iot, nil
 }
 

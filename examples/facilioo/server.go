@@ -6,9 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -88,6 +86,11 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A new password locks out at once whoever was inside with the old one.
+	live, err := issuer.NewSessionVerifier(verify, store, 0)
+	if err != nil {
+		return nil, err
+	}
 	limits, err := ratelimit.NewSet(ratelimit.Config{
 		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(s.authLimit, time.Minute),
 		Key: ratelimit.RemoteIP, Quiet: true, Logger: s.logger,
@@ -95,7 +98,7 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	app.Handler = app.routes(middleware.New(verify, middleware.Config{Logger: s.logger}).Require(app.alive), limits)
+	app.Handler = app.routes(middleware.New(live, middleware.Config{Logger: s.logger}), limits)
 	return app, nil
 }
 
@@ -139,20 +142,6 @@ func (s *server) renew(_ context.Context, c *claims.Claims[struct{}]) error {
 		return issuer.ErrRefused
 	}
 	c.Party = found.party
-	return nil
-}
-
-// alive refuses access tokens whose session has ended, so that a new password
-// locks out at once whoever was inside with the old one.
-func (s *server) alive(r *http.Request, c *claims.Claims[struct{}]) error {
-	live, err := s.tokens.Sessions(r.Context(), c.Subject)
-	if err != nil {
-		return fmt.Errorf("%w: %w", middleware.ErrUnavailable, err)
-	}
-	id := s.tokens.SessionOf(c)
-	if !slices.ContainsFunc(live, func(one issuer.Session) bool { return one.ID == id }) {
-		return fmt.Errorf("%w: its session has ended", claims.ErrInvalid)
-	}
 	return nil
 }
 

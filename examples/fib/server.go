@@ -5,9 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +63,11 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	guard := middleware.New(verify, middleware.Config{Deny: deny, Logger: s.logger}).Require(fib.alive)
+	live, err := issuer.NewSessionVerifier(verify, store, 0) // a logout ends the access token too
+	if err != nil {
+		return nil, err
+	}
+	guard := middleware.New(live, middleware.Config{Deny: deny, Logger: s.logger})
 	limits, err := ratelimit.NewSet(ratelimit.Config{
 		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(s.authLimit, time.Minute),
 		Key: ratelimit.RemoteIP, Quiet: true, Deny: limited, Logger: s.logger,
@@ -166,17 +168,13 @@ func (s *server) challenge(w http.ResponseWriter, r *http.Request) {
 
 // refresh takes the refresh token where others take an access token.
 func (s *server) refresh(w http.ResponseWriter, r *http.Request) {
-	pair, err := s.tokens.Refresh(r.Context(), bearer(r))
-	s.answerPair(w, r, pair, err, "User authorization has been successful.")
-}
-
-// bearer returns the token of a request, RFC 6750 §2.1; "" unless there is one.
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if len(r.Header.Values("Authorization")) != 1 || !strings.EqualFold(scheme, "Bearer") {
-		return ""
+	token, err := middleware.Bearer(r)
+	if err != nil {
+		refuse(w, http.StatusUnauthorized, "")
+		return
 	}
-	return strings.TrimLeft(token, " ")
+	pair, err := s.tokens.Refresh(r.Context(), token)
+	s.answerPair(w, r, pair, err, "User authorization has been successful.")
 }
 
 func (s *server) answerPair(w http.ResponseWriter, r *http.Request, pair issuer.Pair, err error, message string) {
@@ -202,19 +200,6 @@ func (s *server) renew(_ context.Context, c *claims.Claims[app]) error {
 		return issuer.ErrRefused
 	}
 	c.Party, c.App = found.role, app{s.accountOf(found)}
-	return nil
-}
-
-// alive refuses access tokens whose session has ended by a logout.
-func (s *server) alive(r *http.Request, c *claims.Claims[app]) error {
-	live, err := s.tokens.Sessions(r.Context(), c.Subject)
-	if err != nil {
-		return fmt.Errorf("%w: %w", middleware.ErrUnavailable, err)
-	}
-	id := s.tokens.SessionOf(c)
-	if !slices.ContainsFunc(live, func(one issuer.Session) bool { return one.ID == id }) {
-		return fmt.Errorf("%w: its session has ended", claims.ErrInvalid)
-	}
 	return nil
 }
 

@@ -70,8 +70,8 @@ func isScope(s string) bool {
 // Require returns a copy of g that admits only callers for whom admit returns
 // nil: for what is only known at run time, such as whether the token's company
 // owns the building in the path. It is called after everything that g checks,
-// for good tokens only, and by many goroutines at once. It must not change the
-// claims.
+// for good tokens only, and by many goroutines at once. What it changes in the
+// claims, a copy, changes nothing.
 //
 // What admit returns decides the answer: an error that matches ErrUnavailable,
 // [context.Canceled] or [context.DeadlineExceeded] is 503, one that matches
@@ -82,7 +82,11 @@ func (g *Guard[T]) Require(admit func(*http.Request, *claims.Claims[T]) error) *
 	if admit == nil {
 		return g.spoiled(errors.New("middleware: Require: the function is nil"))
 	}
-	return g.narrowed(admit)
+	return g.narrowed(func(r *http.Request, c *claims.Claims[T]) error {
+		// A verifier that remembers tokens gives the same claims to many requests.
+		own := *c
+		return admit(r, &own)
+	})
 }
 
 func (g *Guard[T]) narrowed(c check[T]) *Guard[T] {

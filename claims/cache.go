@@ -39,6 +39,13 @@ type set[T any] [ways]atomic.Pointer[remembered[T]]
 
 type digest [sha256.Size]byte
 
+// digestOf hashes a token. Most are short enough to be hashed without a copy on
+// the heap.
+func digestOf(token string) digest {
+	var short [1024]byte
+	return sha256.Sum256(append(short[:0], token...))
+}
+
 // remembered is what a verified token said, under which policy, and which key
 // vouched for it.
 type remembered[T any] struct {

@@ -374,6 +374,16 @@ func stringValue(raw []byte) (string, bool) {
 	return string(value), err == nil
 }
 
+// is reports whether raw, which readObject has passed, is the string want. Most
+// strings are written without escapes, and then need not be copied.
+func is(raw []byte, want string) bool {
+	if len(raw) == len(want)+2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1:len(raw)-1]) == want
+	}
+	value, ok := stringValue(raw)
+	return ok && value == want
+}
+
 // elements calls visit for each element of an array that readObject has
 // passed. It returns false if raw is no array.
 func elements(raw []byte, visit func(element []byte) error) (bool, error) {

@@ -3,7 +3,6 @@ package claims
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -160,7 +159,7 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (
 		c, _, err := v.check(ctx, token, now)
 		return c, err
 	}
-	d := digest(sha256.Sum256([]byte(token)))
+	d := digestOf(token)
 	if r := v.tokens.recall(&d); r != nil {
 		if c, known, err := r.again(ctx, now); known {
 			return c, err
@@ -171,36 +170,37 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (
 		return nil, err
 	}
 	r.digest, r.claims, r.bytes = d, c, int64(len(token))
-	v.tokens.remember(r, now)
+	v.tokens.remember(&r, now)
 	return c, nil
 }
 
 // check reads a token and checks everything. What it returns besides the claims
 // says who vouches for them.
-func (v *Verifier[T]) check(ctx context.Context, token string, now time.Time) (*Claims[T], *remembered[T], error) {
-	var few [24]member
+func (v *Verifier[T]) check(ctx context.Context, token string, now time.Time) (*Claims[T], remembered[T], error) {
+	var none remembered[T]
+	var few [16]member
 	u, err := v.read(token, few[:0])
 	if err != nil {
-		return nil, nil, err
+		return nil, none, err
 	}
 	p, err := v.policyOf(u.members)
 	if err != nil {
-		return nil, nil, err
+		return nil, none, err
 	}
 	if len(token) > p.MaxBytes {
-		return nil, nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
+		return nil, none, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
 	}
-	said, err := p.claims(u)
-	if err != nil {
-		return nil, nil, err
+	said := Claims[struct{}]{Use: p.Use}
+	if err := p.claims(&said, &u); err != nil {
+		return nil, none, err
 	}
-	key, err := p.checkSignature(ctx, u)
+	key, err := p.checkSignature(ctx, &u)
 	if err != nil {
-		return nil, nil, err
+		return nil, none, err
 	}
 	v.headers.remember(u.encoded, u.header)
 	if err := p.checkDates(said.NotBefore, said.IssuedAt, said.Expiry, now); err != nil {
-		return nil, nil, err
+		return nil, none, err
 	}
 	c := &Claims[T]{
 		Issuer: said.Issuer, Subject: said.Subject, Audience: said.Audience,
@@ -209,34 +209,32 @@ func (v *Verifier[T]) check(ctx context.Context, token string, now time.Time) (*
 		Use: said.Use, AccessID: said.AccessID,
 	}
 	if err := p.app.read(u.members, reflect.ValueOf(&c.App).Elem()); err != nil {
-		return nil, nil, err
+		return nil, none, err
 	}
-	return c, &remembered[T]{policy: p, header: u.header.Header, key: key}, nil
+	return c, remembered[T]{policy: p, header: u.header.Header, key: key}, nil
 }
 
 // read takes a token apart as far as that is the same for every issuer.
-func (v *Verifier[T]) read(token string, few []member) (*unverified, error) {
+func (v *Verifier[T]) read(token string, few []member) (u unverified, err error) {
 	head, payload, signature, err := split(token, v.maxBytes)
 	if err != nil {
-		return nil, err
+		return u, err
 	}
-	u := &unverified{encoded: head, signed: token[:len(head)+1+len(payload)]}
+	u.encoded, u.signed = head, token[:len(head)+1+len(payload)]
 	if u.header = v.headers.recall(head); u.header == nil {
 		if u.header, err = readHeader(head); err != nil {
-			return nil, err
+			return u, err
 		}
 	}
 	if u.sig, err = decodeSegment(signature); err != nil {
-		return nil, err
+		return u, err
 	}
 	text, err := decodeSegment(payload)
 	if err != nil {
-		return nil, err
+		return u, err
 	}
-	if u.members, err = readObject(text, few); err != nil {
-		return nil, err
-	}
-	return u, nil
+	u.members, err = readObject(text, few)
+	return u, err
 }
 
 // policyOf returns what the issuer that the payload names must fulfil.
@@ -254,37 +252,36 @@ func (v *Verifier[T]) policyOf(members []member) (*policy, error) {
 	return nil, errIssuer
 }
 
-// claims reads the registered members as the policy's dialect writes them, and
-// checks all of them but the dates against the clock.
-func (p *policy) claims(u *unverified) (*Claims[struct{}], error) {
-	c := &Claims[struct{}]{Use: p.Use}
+// claims reads the registered members into c as the policy's dialect writes
+// them, and checks all of them but the dates against the clock.
+func (p *policy) claims(c *Claims[struct{}], u *unverified) error {
 	if err := p.checkType(u.header); err != nil {
-		return nil, err
+		return err
 	}
 	var use string
 	for _, m := range u.members {
 		if err := p.take(c, &use, m); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	d := &p.Dialect
 	switch {
 	case c.Issuer != p.Issuer:
-		return nil, errIssuer
+		return errIssuer
 	case len(c.Audience) == 0 && !d.InsecureNoAudience:
-		return nil, fmt.Errorf("%w: aud", errMissing)
+		return fmt.Errorf("%w: aud", errMissing)
 	case c.Subject == "" && !d.AbsentSubject:
-		return nil, fmt.Errorf("%w: sub", errMissing)
+		return fmt.Errorf("%w: sub", errMissing)
 	case c.Expiry.IsZero() && !d.InsecureNoExpiry:
-		return nil, fmt.Errorf("%w: exp", errMissing)
+		return fmt.Errorf("%w: exp", errMissing)
 	case d.UseMember != "" && use != string(p.Use):
-		return nil, errUse
+		return errUse
 	case d.RefreshMark != "" && (c.AccessID != "") != (p.Use == Refresh):
-		return nil, errUse
+		return errUse
 	case !c.NotBefore.IsZero() && !c.Expiry.IsZero() && c.NotBefore.After(c.Expiry):
-		return nil, fmt.Errorf("%w: nbf is after exp", errDate)
+		return fmt.Errorf("%w: nbf is after exp", errDate)
 	}
-	return c, nil
+	return nil
 }
 
 // checkType compares typ with what the use demands (RFC 8725 §3.11).
@@ -309,7 +306,7 @@ func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
 	case "":
 		// Nobody's: it must not match what the dialect leaves unset.
 	case "iss":
-		if c.Issuer, ok = stringValue(m.value); ok && c.Issuer != p.Issuer || c.Issuer == "" {
+		if c.Issuer = p.Issuer; p.Issuer == "" || !is(m.value, p.Issuer) {
 			err = errIssuer
 		}
 	case "sub":
@@ -383,10 +380,12 @@ func compact(raw []byte) string {
 // audience reads a string or an array of strings, RFC 7519 §4.1.3, one of which
 // must be ours.
 func (p *policy) audience(raw []byte) ([]string, error) {
-	if one, ok := stringValue(raw); ok {
-		if i := slices.Index(p.Audience, one); i >= 0 {
-			return []string{p.Audience[i]}, nil // not a part of Audience: callers may write into it
+	for _, name := range p.Audience {
+		if is(raw, name) {
+			return []string{name}, nil // not a part of Audience: callers may write into it
 		}
+	}
+	if one, ok := stringValue(raw); ok {
 		return nil, fmt.Errorf("%w %s", errAudience, quoted(one))
 	}
 	var names []string

@@ -7,7 +7,9 @@
 //	err = codes.Start(ctx, email, send)      // send is nil if there is no such account
 //	ok, err := codes.Redeem(ctx, email, code) // true once: now set the new password
 //
-// [Routes] mounts the flow as HTTP handlers.
+// [Recovery.StartHandler], [Recovery.RedeemHandler] and [Recovery.UnblockHandler]
+// mount the flow. A [Log] lets the lockout live in the issuer's store, where there
+// is no Redis.
 //
 // Laws:
 //
@@ -22,6 +24,10 @@
 //     its account and to the one request that it was made for. A newer code, a
 //     block, an unblock and its first use end it.
 //   - A failing store refuses; no guess is looked at then.
+//   - Its owner doesn't lock himself out by sending the right code twice.
+//
+// Strangers write one small record for each address that they ask for, until its
+// code expires: put a limit in front of start, by address of the peer.
 //
 // Codes have at least 40 bits unless [Config.InsecureShortCodes] says otherwise.
 // With the defaults an attacker who guesses at one account for a year has a

@@ -162,14 +162,17 @@ func (r *Recovery) Start(ctx context.Context, account string, send func(ctx cont
 		return &ratelimit.BlockedError{RetryAfter: blocked}
 	}
 	code := r.newCode()
-	_, err = r.change(ctx, account, func(_ state, now time.Time, version uint64) (state, time.Time) {
-		next := state{Kind: open, Digest: r.digest(account, version, code), Until: now.Add(r.c.Life)}
+	_, err = r.change(ctx, account, func(s state, now time.Time, version uint64) (state, time.Time) {
+		next := state{Kind: open, Digest: r.digest(account, version, code), Until: now.Add(r.c.Life), Told: s.Told}
 		if send == nil {
 			next.Kind = decoy
 		}
 		return next, next.Until
 	})
-	if err != nil || send == nil {
+	if err != nil {
+		return err
+	}
+	if err := r.voidIfBlocked(ctx, account); err != nil || send == nil {
 		return err
 	}
 	if err := send(ctx, code); err != nil {
@@ -178,14 +181,34 @@ func (r *Recovery) Start(ctx context.Context, account string, send func(ctx cont
 	return nil
 }
 
+// voidIfBlocked is for a block that began after the first look, and may have
+// voided the record before the new code was written over that.
+func (r *Recovery) voidIfBlocked(ctx context.Context, account string) error {
+	_, blocked, err := r.c.Lockout.Status(ctx, account)
+	if err != nil {
+		return fmt.Errorf("recovery: lockout: %w", err)
+	}
+	if blocked == 0 {
+		return nil
+	}
+	_, err = r.change(ctx, account, func(s state, now time.Time, _ uint64) (state, time.Time) {
+		until := now.Add(blocked)
+		return state{Kind: void, Until: until, Told: s.Told}, until // whoever guessed gives notice
+	})
+	if err != nil {
+		return err
+	}
+	return &ratelimit.BlockedError{RetryAfter: blocked}
+}
+
 // Redeem reports whether code is the code of account, and ends it if it is:
 // true is answered once. The caller then sets the new password and ends the
 // account's sessions.
 //
 // [ErrMalformed] says that code has not the form of a code; it costs no try. A
-// [ratelimit.BlockedError] says that the account is blocked. Both are not
-// looked at. Any other error says that it could not be found out; nothing was
-// spent.
+// [ratelimit.BlockedError] says that the account is blocked. Neither is looked at.
+// Any other error says that it could not be found out whether code is right: if it
+// was, it may have been ended all the same, and a new one has to be asked for.
 func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, error) {
 	if err := r.usable(account); err != nil {
 		return false, err
@@ -202,7 +225,8 @@ func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, erro
 	if err != nil || ok {
 		return ok, err
 	}
-	return false, r.afterWrong(context.WithoutCancel(ctx), account)
+	r.afterWrong(context.WithoutCancel(ctx), account)
+	return false, nil
 }
 
 // errSpent is the right code for the second time, as a double click sends it.
@@ -237,28 +261,34 @@ func (r *Recovery) spend(ctx context.Context, account, code string) (bool, error
 }
 
 // afterWrong voids the code if the guess was the last one allowed. Of all who
-// find the account blocked, the one that voids its record gives notice.
-func (r *Recovery) afterWrong(ctx context.Context, account string) error {
+// find the account blocked, the one that writes so gives notice. If the store
+// fails now, the answer stands, and the lockout still blocks; the code expires.
+func (r *Recovery) afterWrong(ctx context.Context, account string) {
+	ctx, cancel := context.WithTimeout(ctx, afterTimeout)
+	defer cancel()
 	_, blocked, err := r.c.Lockout.Status(ctx, account)
 	if err != nil || blocked == 0 {
-		return nil // the guess is counted, and was wrong: that is the answer
+		return
 	}
-	first, err := r.change(ctx, account, func(s state, now time.Time, _ uint64) (state, time.Time) {
-		if s.Kind == void && now.Before(s.Until) {
+	var told bool
+	written, err := r.change(ctx, account, func(s state, now time.Time, _ uint64) (state, time.Time) {
+		if told = now.Before(s.Told); told && s.Kind == void {
 			return s, time.Time{}
 		}
 		until := now.Add(blocked)
-		return state{Kind: void, Until: until}, until
+		return state{Kind: void, Until: until, Told: until}, until
 	})
-	if err != nil {
-		return err
-	}
-	if first {
+	switch {
+	case err != nil:
+		r.c.Logger.ErrorContext(ctx, "recovery blocked after wrong codes, but the code could not be voided", "account", r.id(account), "error", err)
+	case written && !told:
 		r.c.Logger.WarnContext(ctx, "recovery blocked after wrong codes", "account", r.id(account), "for", blocked)
 		r.c.Notify(ctx, Event{Account: account, Blocked: true, For: blocked})
 	}
-	return nil
 }
+
+// afterTimeout bounds what is done for a client that may have gone.
+const afterTimeout = 5 * time.Second
 
 // Unblock ends the block of account, voids its code, and forgives all guesses.
 // Who may do that is for the caller to judge. An account that is not blocked is
@@ -360,6 +390,7 @@ type state struct {
 	Request uint64    `json:"r,omitempty"` // the record's version when the code was made
 	Digest  []byte    `json:"d,omitempty"`
 	Until   time.Time `json:"u"`
+	Told    time.Time `json:"t,omitzero"` // notice was given of the block until then
 }
 
 type kind string

@@ -1,0 +1,167 @@
+package recovery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+)
+
+// StartHandler answers POST requests with {"email"}, as JSON or as a form, by
+// having a code sent: always with 204, whether there is such an account or not,
+// unless it is blocked (429, with Retry-After).
+//
+// find returns what delivers a code to the account of an e-mail address, or nil
+// if there is no such account; it is given the form of [ratelimit.Email] and
+// should take as long for either. Delivering should be left to a queue: see
+// [Recovery.Start]. If it fails that is logged and answered like success, as for
+// an account that doesn't exist it can't fail.
+//
+// Mount it behind a limit by address of the peer.
+func (r *Recovery) StartHandler(find func(ctx context.Context, email string) (send func(ctx context.Context, code string) error, err error)) http.Handler {
+	return r.handler(http.MethodPost, []string{"email"}, find != nil, func(q *http.Request, in fields) error {
+		send, err := find(q.Context(), in.email)
+		if err != nil {
+			return err
+		}
+		if send == nil {
+			return r.Start(q.Context(), in.email, nil)
+		}
+		return r.Start(q.Context(), in.email, func(ctx context.Context, code string) error {
+			if err := send(ctx, code); err != nil {
+				r.c.Logger.ErrorContext(ctx, "a recovery code could not be sent", "account", r.id(in.email), "error", err)
+			}
+			return nil
+		})
+	})
+}
+
+// RedeemHandler answers PUT requests with {"email", "password", "recoveryCode"}, as
+// JSON or as a form: 204 when the new password is set, 400 for a code that is
+// wrong, expired or malformed, all in the same words, 429 with Retry-After when
+// the account is blocked.
+//
+// usable says whether a password is good enough; it is asked before the code is
+// looked at, so that a bad one costs no try, and must not depend on the account.
+// set sets the new password, and should end the account's sessions. If it fails
+// the answer is 503, and the code is used up.
+func (r *Recovery) RedeemHandler(usable func(password string) bool, set func(ctx context.Context, email, password string) error) http.Handler {
+	return r.handler(http.MethodPut, []string{"email", "password", "recoveryCode"}, usable != nil && set != nil, func(q *http.Request, in fields) error {
+		if !usable(in.all["password"]) {
+			return errPassword
+		}
+		right, err := r.Redeem(q.Context(), in.email, in.all["recoveryCode"])
+		if err == nil && !right {
+			err = ErrMalformed // to the client a wrong code is the same
+		}
+		if err != nil {
+			return err
+		}
+		return set(context.WithoutCancel(q.Context()), in.email, in.all["password"])
+	})
+}
+
+// UnblockHandler answers POST requests with {"email"}, as JSON or as a form: 204
+// when the account is not blocked any more, and 403 to whom may doesn't allow it.
+//
+// may says whether the sender of a request, whom a guard has let in, may unblock
+// the account. It should not tell accounts that don't exist from those of others.
+func (r *Recovery) UnblockHandler(may func(r *http.Request, email string) (bool, error)) http.Handler {
+	return r.handler(http.MethodPost, []string{"email"}, may != nil, func(q *http.Request, in fields) error {
+		allowed, err := may(q, in.email)
+		if err == nil && !allowed {
+			err = errForbidden
+		}
+		if err != nil {
+			return err
+		}
+		return r.Unblock(q.Context(), in.email)
+	})
+}
+
+var (
+	errPassword  = errors.New("recovery: password is not usable")
+	errForbidden = errors.New("recovery: caller may not unblock")
+	errNoFunc    = errors.New("recovery: the handler was given no function")
+)
+
+// fields are a body, and its e-mail address in canonical form.
+type fields struct {
+	all   map[string]string
+	email string
+}
+
+// handler reads a body with these members, has act decide, and writes the answer.
+func (r *Recovery) handler(method string, names []string, complete bool, act func(*http.Request, fields) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method != method {
+			w.Header().Set("Allow", method)
+			problem(w, http.StatusMethodNotAllowed, "")
+			return
+		}
+		all, status := readBody(w, q, names...)
+		if status != 0 {
+			problem(w, status, "")
+			return
+		}
+		email, err := ratelimit.Email(all["email"])
+		if err != nil {
+			problem(w, http.StatusBadRequest, "An e-mail address is required.")
+			return
+		}
+		err = errNoFunc
+		if complete && r.usable(email) == nil {
+			err = act(q, fields{all, email})
+		}
+		r.reply(w, q, err)
+	})
+}
+
+// reply is the only writer of what a step came to.
+func (r *Recovery) reply(w http.ResponseWriter, q *http.Request, err error) {
+	var blocked *ratelimit.BlockedError
+	switch {
+	case err == nil:
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNoContent)
+	case errors.Is(err, ErrMalformed):
+		problem(w, http.StatusBadRequest, "The recovery code is wrong or expired.")
+	case errors.Is(err, errPassword):
+		problem(w, http.StatusBadRequest, "The password is not good enough.")
+	case errors.Is(err, errForbidden):
+		problem(w, http.StatusForbidden, "")
+	case errors.As(err, &blocked):
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((blocked.RetryAfter+time.Second-1)/time.Second), 10))
+		problem(w, http.StatusTooManyRequests, "Recovery is blocked after too many wrong codes.")
+	default:
+		r.logFailure(q, err)
+		w.Header().Set("Retry-After", "5")
+		problem(w, http.StatusServiceUnavailable, "")
+	}
+}
+
+func (r *Recovery) logFailure(q *http.Request, err error) {
+	if r != nil && r.c.Logger != nil {
+		r.c.Logger.ErrorContext(q.Context(), "recovery failed", "error", err)
+	}
+}
+
+// problem writes an RFC 9457 document.
+func problem(w http.ResponseWriter, status int, detail string) {
+	body, _ := json.Marshal(struct { // strings and a number: can't fail
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail,omitempty"`
+	}{"about:blank", http.StatusText(status), status, detail})
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(append(body, '\n')) // an error means that the client has gone
+}

@@ -1,0 +1,109 @@
+package recovery
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+)
+
+// Log keeps lockouts where an issuer keeps its sessions, such as an SQL database:
+//
+//	log, err := recovery.NewLog(store)
+//	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery", Store: log})
+//
+// It is a [ratelimit.Store] for lockouts only: it can't Take, so that limits over
+// it refuse. A guess costs two calls of the store, and again two for each that
+// was faster; once an account is blocked, one. The time is the store's.
+//
+// Keys are kept as SHA-256 digests. Log is safe for concurrent use, and many on
+// many machines may share a store. Its zero value refuses.
+type Log struct {
+	store issuer.Store
+}
+
+var _ ratelimit.Store = (*Log)(nil)
+
+// NewLog makes a Log over store, which is required.
+func NewLog(store issuer.Store) (*Log, error) {
+	if store == nil {
+		return nil, errors.New("recovery: NewLog: store is missing")
+	}
+	return &Log{store}, nil
+}
+
+// Take always fails.
+func (l *Log) Take(context.Context, []ratelimit.Cell) (bool, error) {
+	return false, errors.New("recovery: a Log keeps lockouts, not limits")
+}
+
+const (
+	logSwaps = 100 // before it gives up
+
+	// A record is kept at least that long, so that nobody who read it before it
+	// expired writes over the one that came after.
+	logKeep = time.Hour
+)
+
+// Log is [ratelimit.Store]'s.
+func (l *Log) Log(ctx context.Context, e ratelimit.Entry) (charges int, wait time.Duration, err error) {
+	if l == nil || l.store == nil {
+		return 0, 0, errors.New("recovery: Log was not made by NewLog")
+	}
+	id := logID(e.Policy, e.Key)
+	for i := range logSwaps {
+		rec, now, err := l.store.Load(ctx, id)
+		if err != nil {
+			return 0, 0, fmt.Errorf("recovery: log: %w", err)
+		}
+		a, err := e.Apply(rec.Data, now)
+		if err != nil || !a.Changed {
+			return a.Charges, a.Wait, err
+		}
+		swapped, err := l.store.Swap(ctx, issuer.Record{
+			Session: id, Subject: id, Version: rec.Version + 1, Expiry: logExpiry(a.Until, now), Data: a.Log,
+		})
+		if err != nil {
+			return 0, 0, fmt.Errorf("recovery: log: %w", err)
+		}
+		if swapped {
+			return a.Charges, a.Wait, nil
+		}
+		if err := pause(ctx, i); err != nil {
+			return 0, 0, fmt.Errorf("recovery: log: %w", err)
+		}
+	}
+	return 0, 0, errors.New("recovery: log: the record keeps changing")
+}
+
+// logExpiry is in whole milliseconds, of which stores keep no part.
+func logExpiry(until, now time.Time) time.Time {
+	if least := now.Add(logKeep); until.Before(least) {
+		until = least
+	}
+	return until.Add(time.Millisecond).Truncate(time.Millisecond)
+}
+
+// pause lets others go first, the longer the more often it was in vain.
+func pause(ctx context.Context, tries int) error {
+	timer := time.NewTimer(time.Duration(rand.Int64N(int64(min(tries+1, 20)) * int64(time.Millisecond))))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// logID names the record of a key.
+func logID(policy, key string) string {
+	digest := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(policy), policy, key))
+	return "lockout-" + base64.RawURLEncoding.EncodeToString(digest[:16])
+}

@@ -1,0 +1,126 @@
+package recovery_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/issuertest"
+	"github.com/gatehouse-go/gatehouse/issuer/recovery"
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimittest"
+)
+
+func newLog(t testing.TB, store issuer.Store) *recovery.Log {
+	t.Helper()
+	l, err := recovery.NewLog(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLog(t *testing.T) {
+	ratelimittest.RunLockout(t, func(t testing.TB) ratelimit.Store {
+		return newLog(t, issuer.NewMemoryStore())
+	}, nil)
+}
+
+// Several machines, each with a Log of its own over one slow store.
+func TestLog_machines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := issuertest.Slow(issuer.NewMemoryStore(), 5*time.Millisecond)
+		var lockouts []*ratelimit.Lockout
+		for range 3 {
+			lockouts = append(lockouts, newLockout(t, newLog(t, store)))
+		}
+		var looks, blocked atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			wg.Go(func() {
+				_, err := lockouts[i%3].Attempt(context.Background(), ann, func(context.Context) (bool, error) {
+					looks.Add(1)
+					return false, nil
+				})
+				switch {
+				case errors.Is(err, ratelimit.ErrBlocked):
+					blocked.Add(1)
+				case err != nil:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if looks.Load() != 5 || blocked.Load() != 995 {
+			t.Errorf("LO-18 %d looks, %d blocked", looks.Load(), blocked.Load())
+		}
+	})
+}
+
+func TestLog_refuses(t *testing.T) {
+	if l, err := recovery.NewLog(nil); err == nil || l != nil {
+		t.Error("XX-01 a Log over nothing")
+	}
+	entry := ratelimit.Entry{Policy: "p", Key: "k", Op: ratelimit.OpCharge, Tries: 5, Window: day, Block: day}
+	for _, l := range []*recovery.Log{nil, new(recovery.Log)} {
+		if _, _, err := l.Log(t.Context(), entry); err == nil {
+			t.Error("XX-01 the zero Log answers")
+		}
+	}
+	l := newLog(t, issuer.NewMemoryStore())
+	if ok, err := l.Take(t.Context(), []ratelimit.Cell{{Policy: "p", Key: "k", Cost: 1, Interval: 1, Tolerance: 1}}); ok || err == nil {
+		t.Error("a Log takes")
+	}
+	limit, err := ratelimit.New(ratelimit.Config{Name: "p", Limit: ratelimit.Per(1, time.Hour), Store: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := limit.Allow(t.Context(), "k"); d.Allowed || err == nil {
+		t.Error("a limit over a Log admits")
+	}
+	entry.Tries = 0
+	if _, _, err := l.Log(t.Context(), entry); err == nil {
+		t.Error("an entry out of range")
+	}
+}
+
+// The records are as a Store wants them, and say nothing about whose they are.
+func TestLog_records(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &spy{Store: issuer.NewMemoryStore()}
+		lockout := newLockout(t, newLog(t, store))
+		for range 5 {
+			lockout.Attempt(t.Context(), ann, func(context.Context) (bool, error) { return false, nil })
+		}
+		if len(store.swaps) != 5 {
+			t.Fatalf("%d writes, want 5", len(store.swaps))
+		}
+		for i, r := range store.swaps {
+			if len(r.Session) > 32 || r.Session != store.swaps[0].Session || r.Version != uint64(i+1) {
+				t.Errorf("%+v", r)
+			}
+			if least := time.Now().Add(day); r.Expiry.Before(least) || r.Expiry.After(least.Add(2*time.Millisecond)) || r.Expiry.Nanosecond()%1e6 != 0 {
+				t.Errorf("expires %v, the block ends %v", r.Expiry, least)
+			}
+		}
+		for range 10 { // LO-08: who is blocked writes nothing
+			lockout.Attempt(t.Context(), ann, nil)
+		}
+		if len(store.swaps) != 5 {
+			t.Errorf("%d writes by blocked guesses", len(store.swaps)-5)
+		}
+		damaged := store.swaps[4]
+		damaged.Version, damaged.Data = 6, []byte("9223372036854775807")
+		if ok, err := store.Store.Swap(t.Context(), damaged); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if ok, err := lockout.Attempt(t.Context(), ann, nil); ok || err == nil || errors.Is(err, ratelimit.ErrBlocked) {
+			t.Errorf("LO-33 %v, %v", ok, err)
+		}
+	})
+}

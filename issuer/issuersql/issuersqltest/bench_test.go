@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -92,6 +93,13 @@ func TestSize(t *testing.T) {
 	if err != nil {
 		t.Skip("GATEHOUSE_SESSIONS says how many")
 	}
+	t.Run("memory", func(t *testing.T) {
+		before := heap()
+		s := issuer.NewMemoryStore()
+		store(t, n, s)
+		tell(t, n, heap()-before)
+		runtime.KeepAlive(s)
+	})
 	t.Run("SQLite", func(t *testing.T) {
 		file := newFile(t)
 		db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)")
@@ -128,6 +136,13 @@ func TestSize(t *testing.T) {
 		store(t, n, openRedis(t, address, issuerredis.Config{}))
 		tell(t, n, usedMemory(t, c)-before)
 	})
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func usedMemory(t *testing.T, c *redis.Client) int64 {

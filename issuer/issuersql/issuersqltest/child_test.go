@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,6 +26,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, child())
 		os.Exit(1)
 	}
+	flag.Parse()
+	flag.Set("test.parallel", "6") // most tests wait most of the time
 	code := m.Run()
 	stopAll()
 	os.Exit(code)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"net/http"
 	"runtime"
 	"slices"
 	"syscall"
@@ -25,7 +26,7 @@ type contender struct {
 	// setup makes ready, and returns what is measured.
 	setup func(*world) (op, error)
 	// serve makes ready a handler that is measured as a whole server instead.
-	serve func(*world) (serving, error)
+	serve func(*world) (http.Handler, error)
 	long  bool // takes too long for -short
 }
 

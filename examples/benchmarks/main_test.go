@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// held1 holds a contest in this process, with a few of its contenders.
-func held1(t *testing.T, id string, names ...string) map[string]result {
+// few holds a contest in this process, with a few of its contenders.
+func few(t *testing.T, id string, names ...string) map[string]result {
 	t.Helper()
 	w := newWorld(t.TempDir(), true)
 	for _, c := range contests() {
@@ -43,7 +43,7 @@ func TestGuard(t *testing.T) {
 		"RS256": {2, 10}, "ES256": {2, 10}, "EdDSA": {2, 10}, "HS256": {12, 1.5},
 	} {
 		t.Run(alg, func(t *testing.T) {
-			r := held1(t, "guard/"+alg, bare, first, again, hand)
+			r := few(t, "guard/"+alg, bare, first, again, hand)
 			if x := r[first].Ratio.Median; x > limits.first {
 				t.Errorf("first sight costs %.2f x a signature check, more than %v", x, limits.first)
 			}
@@ -70,7 +70,7 @@ const maxAgain = 2
 func TestLimiter(t *testing.T) {
 	for _, id := range []string{"limit/1", "limit/1k", "limit/1k-parallel"} {
 		t.Run(id, func(t *testing.T) {
-			r := held1(t, id, "integer GCRA in an open table", "gatehouse")
+			r := few(t, id, "integer GCRA in an open table", "gatehouse")
 			if x := r["gatehouse"].Ratio.Median; x > 3 {
 				t.Errorf("a decision costs %.2f x the floor", x)
 			}
@@ -79,14 +79,14 @@ func TestLimiter(t *testing.T) {
 			}
 		})
 	}
-	r := held1(t, "limit/http-admitted", "integer GCRA with the draft's headers", "gatehouse")
+	r := few(t, "limit/http-admitted", "integer GCRA with the draft's headers", "gatehouse")
 	if x := r["gatehouse"].Allocs; x > 2.5 {
 		t.Errorf("a limited request costs %.1f allocations", x)
 	}
 }
 
 func TestIssuer(t *testing.T) {
-	r := held1(t, "mint/EdDSA", "two signatures alone", "gatehouse")
+	r := few(t, "mint/EdDSA", "two signatures alone", "gatehouse")
 	if x := r["gatehouse"].Ratio.Median; x > 3 {
 		t.Errorf("a pair costs %.2f x its signatures", x)
 	}
@@ -96,13 +96,13 @@ func TestIssuer(t *testing.T) {
 }
 
 func TestGarbage(t *testing.T) {
-	r := held1(t, "garbage/kinds", "the signature check alone", "no JWT", "alg none", "unknown kid", "another issuer's")
+	r := few(t, "garbage/kinds", "the signature check alone", "no JWT", "alg none", "unknown kid", "another issuer's")
 	for name, x := range r {
 		if name != "the signature check alone" && x.Ratio.Median > 0.7 {
 			t.Errorf("%s costs %.2f x a signature check", name, x.Ratio.Median)
 		}
 	}
-	r = held1(t, "garbage/flood", "guard alone", "limit in front of the guard")
+	r = few(t, "garbage/flood", "guard alone", "limit in front of the guard")
 	if x := r["limit in front of the guard"].Ratio.Median; x > 0.2 {
 		t.Errorf("behind a limit a flood still costs %.2f x", x)
 	}

@@ -21,46 +21,42 @@ func servers() []contest {
 		id: "server/RS256", title: "A whole server on loopback: RS256",
 		note: "HTTP/1.1, four connections that are kept, 10,000 tokens in turn (2,000 with -short). What a client uses is not counted. *First sight* remembers nothing.",
 		contenders: []contender{
-			{name: "unguarded", kind: floor, serve: func(*world) (serving, error) { return serving{answering}, nil }},
+			{name: "unguarded", kind: floor, serve: func(*world) (http.Handler, error) { return answering, nil }},
 			{name: "gatehouse", kind: ours, serve: servingGatehouse(0)},
 			{name: "gatehouse, first sight", kind: ours, serve: servingGatehouse(-1)},
 		},
 	}
 	for _, p := range guardPeers {
-		c.contenders = append(c.contenders, contender{name: p.name, kind: peer, serve: func(w *world) (serving, error) {
+		c.contenders = append(c.contenders, contender{name: p.name, kind: peer, serve: func(w *world) (http.Handler, error) {
 			key, err := w.pair("RS256", 0)
 			if err != nil {
-				return serving{}, err
+				return nil, err
 			}
 			m, err := p.make(key)
 			if err != nil {
-				return serving{}, err
+				return nil, err
 			}
-			h, err := m(answering)
-			return serving{h}, err
+			return m(answering)
 		}})
 	}
 	return []contest{c}
 }
 
-// A serving is what a server serves.
-type serving struct{ handler http.Handler }
-
 var answering = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 
-func servingGatehouse(remember int) func(*world) (serving, error) {
-	return func(w *world) (serving, error) {
+func servingGatehouse(remember int) func(*world) (http.Handler, error) {
+	return func(w *world) (http.Handler, error) {
 		v, err := w.verifier("RS256", remember)
 		if err != nil {
-			return serving{}, err
+			return nil, err
 		}
-		return serving{middleware.New(v, middleware.Config{}).Handler(answering)}, nil
+		return middleware.New(v, middleware.Config{}).Handler(answering), nil
 	}
 }
 
 // listen begins to serve, and returns where.
 func listen(w *world, who contender) (addr string, err error) {
-	s, err := who.serve(w)
+	h, err := who.serve(w)
 	if err != nil {
 		return "", err
 	}
@@ -69,7 +65,7 @@ func listen(w *world, who contender) (addr string, err error) {
 		return "", err
 	}
 	go func() {
-		err := http.Serve(l, s.handler)
+		err := http.Serve(l, h)
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
 		os.Exit(1)
 	}()

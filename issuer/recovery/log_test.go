@@ -89,11 +89,27 @@ func TestLog_refuses(t *testing.T) {
 	}
 }
 
+// LO-32: names and keys don't run into each other.
+func TestLog_apart(t *testing.T) {
+	l := newLog(t, issuer.NewMemoryStore())
+	for _, pair := range [][2]string{{"a", "b"}, {"ab", ""}, {"", "ab"}, {"b", "b"}, {"1", "1"}, {"11", ""}} {
+		e := ratelimit.Entry{Policy: pair[0], Key: pair[1], Op: ratelimit.OpCharge, Receipt: 1, Tries: 5, Window: day, Block: day}
+		if n, _, err := l.Log(t.Context(), e); n != 1 || err != nil {
+			t.Errorf("LO-32 %q: %d, %v", pair, n, err)
+		}
+		e.Receipt = 2
+		if n, _, err := l.Log(t.Context(), e); n != 2 || err != nil {
+			t.Errorf("LO-32 %q: %d, %v", pair, n, err)
+		}
+	}
+}
+
 // The records are as a Store wants them, and say nothing about whose they are.
 func TestLog_records(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &spy{Store: issuer.NewMemoryStore()}
 		lockout := newLockout(t, newLog(t, store))
+		time.Sleep(1) // no whole millisecond
 		for range 5 {
 			lockout.Attempt(t.Context(), ann, func(context.Context) (bool, error) { return false, nil })
 		}

@@ -24,10 +24,16 @@ type spy struct {
 	mu     sync.Mutex
 	swaps  []issuer.Record
 	looks  atomic.Int64
-	before func() // called once, before the next Swap
+	before []func() // called before the next Swaps, one each, unless nil
 }
 
+// held is the key of a context whose Loads wait until a channel is closed.
+type held struct{}
+
 func (s *spy) Load(ctx context.Context, session string) (issuer.Record, time.Time, error) {
+	if wait, ok := ctx.Value(held{}).(chan struct{}); ok {
+		<-wait
+	}
 	r, now, err := s.Store.Load(ctx, session)
 	if _, after := ctx.Deadline(); !after && strings.Contains(string(r.Data), `"open"`) {
 		s.looks.Add(1)
@@ -37,8 +43,10 @@ func (s *spy) Load(ctx context.Context, session string) (issuer.Record, time.Tim
 
 func (s *spy) Swap(ctx context.Context, r issuer.Record) (bool, error) {
 	s.mu.Lock()
-	before := s.before
-	s.before = nil
+	var before func()
+	if len(s.before) > 0 {
+		before, s.before = s.before[0], s.before[1:]
+	}
 	s.mu.Unlock()
 	if before != nil {
 		before()
@@ -197,7 +205,7 @@ func TestStartOvertakenByBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &spy{Store: issuer.NewMemoryStore()}
 		f := newFlow(t, recovery.Config{Store: s, Life: day})
-		s.before = func() { f.guess(ann, 5) } // and the record is void
+		s.before = []func(){func() { f.guess(ann, 5) }} // and the record is void
 		err := f.Start(t.Context(), ann, func(context.Context, string) error {
 			t.Error("LO-15 a code was sent to a blocked account")
 			return nil
@@ -209,6 +217,54 @@ func TestStartOvertakenByBlock(t *testing.T) {
 			t.Errorf("LO-15 %s is not void", last.Data)
 		}
 		f.wantEvents(recovery.Event{Account: ann, Blocked: true, For: day})
+	})
+}
+
+// A block is told once, however starts and guesses overtake each other.
+func TestNoticeOfOvertaken(t *testing.T) {
+	blocked := recovery.Event{Account: ann, Blocked: true, For: day}
+	scene := func(t *testing.T) (f *flow, s *spy, guess func() (release func())) {
+		s = &spy{Store: issuer.NewMemoryStore()}
+		f = newFlow(t, recovery.Config{Store: s})
+		return f, s, func() func() { // a guess that is charged, and held before it is looked at
+			wait, done := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(done)
+				if ok, err := f.Redeem(context.WithValue(context.Background(), held{}, wait), ann, "00000000"); ok || err != nil {
+					t.Errorf("%v, %v", ok, err)
+				}
+			}()
+			synctest.Wait()
+			return func() { close(wait); <-done }
+		}
+	}
+	started := func(t *testing.T, f *flow) {
+		if err := f.Start(t.Context(), ann, nil); !errors.Is(err, ratelimit.ErrBlocked) {
+			t.Errorf("Start: %v", err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) { // the start finds the block before the guess does
+		f, s, guess := scene(t)
+		f.guess(ann, 4)
+		var release func()
+		s.before = []func(){func() { release = guess() }}
+		started(t, f)
+		f.wantEvents()
+		release()
+		f.wantEvents(blocked)
+	})
+	synctest.Test(t, func(t *testing.T) { // another guess finds a start that has written over the block
+		f, s, guess := scene(t)
+		f.guess(ann, 3)
+		var release func()
+		overtake := func() {
+			release = guess()
+			f.guess(ann, 1)
+		}
+		// The start tries, the guess voids, the start writes its code, and voids it.
+		s.before = []func(){overtake, nil, nil, func() { release() }}
+		started(t, f)
+		f.wantEvents(blocked)
 	})
 }
 

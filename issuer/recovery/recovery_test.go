@@ -3,6 +3,7 @@ package recovery_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -203,9 +204,16 @@ func TestRecovery(t *testing.T) {
 			f.guess(ann, 5)
 			f.wantEvents(blocked, blocked)
 		},
-		"LO-15 no new code while blocked": func(t *testing.T, f *flow) {
+		"LO-15 no new code while blocked, and nothing written": func(t *testing.T, _ *flow) {
+			s := &spy{Store: issuer.NewMemoryStore()}
+			f := newFlow(t, recovery.Config{Store: s})
 			f.start(ann)
 			f.guess(ann, 5)
+			defer func(before int) {
+				if len(s.swaps) != before {
+					t.Errorf("%d writes", len(s.swaps)-before)
+				}
+			}(len(s.swaps))
 			err := f.Start(t.Context(), ann, func(context.Context, string) error {
 				t.Error("a code was sent")
 				return nil
@@ -347,6 +355,33 @@ func TestAtRest(t *testing.T) {
 	f.redeem(ann, code, true)
 }
 
+// Short codes are often the same, what is kept of them never is; and those of an
+// account that doesn't exist are wrong, whatever is guessed.
+func TestShortCodes(t *testing.T) {
+	store := &spy{Store: issuer.NewMemoryStore()}
+	f := newFlow(t, recovery.Config{Store: store, Alphabet: "01", Length: 1, InsecureShortCodes: true})
+	digests := make(map[string]bool)
+	for range 10 {
+		f.start(ann)
+		f.start("bob")
+	}
+	for _, r := range store.swaps {
+		var s struct{ D string }
+		if err := json.Unmarshal(r.Data, &s); err != nil {
+			t.Fatal(err)
+		}
+		digests[s.D] = true
+	}
+	if len(digests) != 20 {
+		t.Errorf("%d digests of 20 codes", len(digests))
+	}
+	if err := f.Start(t.Context(), "nobody", nil); err != nil {
+		t.Fatal(err)
+	}
+	f.redeem("nobody", "0", false)
+	f.redeem("nobody", "1", false)
+}
+
 // A record of another account, put in the place of ann's, opens nothing.
 func TestMovedRecord(t *testing.T) {
 	store := &spy{Store: issuer.NewMemoryStore()}
@@ -398,10 +433,10 @@ func TestFigures(t *testing.T) {
 
 // Codes are of the alphabet, as long as they are to be, and evenly drawn.
 func TestCodes(t *testing.T) {
-	const alphabet = "ABCDEFGHIJK" // 11: does not divide 256
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567" // 60: a sixth more of some, if not drawn evenly
 	f := newFlow(t, recovery.Config{Alphabet: alphabet, Length: 128})
 	counts := make(map[rune]int)
-	for range 200 {
+	for range 1000 {
 		code := f.start(ann)
 		if len(code) != 128 {
 			t.Fatalf("%q", code)
@@ -410,13 +445,13 @@ func TestCodes(t *testing.T) {
 			counts[c]++
 		}
 	}
-	mean := 200.0 * 128 / 11
+	mean := 1000.0 * 128 / 60
 	for _, c := range alphabet {
 		if n := float64(counts[c]); math.Abs(n-mean) > 6*math.Sqrt(mean) {
 			t.Errorf("%c was drawn %.0f times, %.0f are even", c, n, mean)
 		}
 	}
-	if len(counts) != 11 {
+	if len(counts) != 60 {
 		t.Errorf("%v", counts)
 	}
 	if code := newFlow(t, recovery.Config{}).start(ann); len(code) != 8 || strings.ContainsAny(code, "ILOUilou ") {

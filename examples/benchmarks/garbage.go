@@ -88,17 +88,23 @@ var garbageKinds = []struct {
 	{"member twice", func(_ pair, good string) (string, error) {
 		return replaced(good, "", `{"iss":"`+issuerName+`","sub":"a","sub":"b"}`), nil
 	}},
-	{"200 members", func(_ pair, good string) (string, error) {
-		var b strings.Builder
-		for i := range 200 {
-			fmt.Fprintf(&b, `,"m%d":%d`, i, i)
-		}
-		return replaced(good, "", `{"iss":"`+issuerName+`"`+b.String()+`}`), nil
-	}},
+	{"200 members", withMembers(200)},
+	{"1,300 members, 14 KiB", withMembers(1300)},
 	{"another issuer's", resigned(jwt.MapClaims{"iss": "https://other.example/"})},
 	{"for another audience", resigned(jwt.MapClaims{"aud": "other"})},
 	{"expired, and genuine", resigned(jwt.MapClaims{"exp": time.Now().Add(-time.Hour).Unix(), "iat": 1})},
 	{"forged in nothing but its signature", func(_ pair, good string) (string, error) { return "Bearer " + forged(good), nil }},
+}
+
+// withMembers makes a payload of many short members.
+func withMembers(n int) func(pair, string) (string, error) {
+	return func(_ pair, good string) (string, error) {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"%03x":0`, i)
+		}
+		return replaced(good, "", `{"iss":"`+issuerName+`"`+b.String()+`}`), nil
+	}
 }
 
 // replaced is a token with another header or payload.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -86,10 +87,16 @@ func swap(t *testing.T, s *issuerredis.Store, r issuer.Record) {
 	}
 }
 
+// newPrefix is for keys that nobody else has on the shared server.
+func newPrefix() string { return fmt.Sprintf("%d:", prefixes.Add(1)) }
+
+var prefixes atomic.Int64
+
 // TestRoundTrips counts the commands that each call sends.
 func TestRoundTrips(t *testing.T) {
+	prefix := newPrefix()
 	client := dial(t, shared(t))
-	s := open(t, client, issuerredis.Config{Prefix: "trips:"})
+	s := open(t, client, issuerredis.Config{Prefix: prefix})
 	r := issuer.Record{Session: "s", Subject: "alice", Version: 1, Expiry: now(t, s).Add(time.Hour), Data: []byte("data")}
 	swap(t, s, r) // the scripts are known from here on
 	var sent atomic.Int64
@@ -205,11 +212,12 @@ func TestListForgets(t *testing.T) {
 // TestLoserShortensNothing: whoever loses the race for a session has listed it
 // before, for less long than the winner needs.
 func TestLoserShortensNothing(t *testing.T) {
+	prefix := newPrefix()
 	client := dial(t, shared(t))
-	s := open(t, client, issuerredis.Config{Prefix: "loser:"})
+	s := open(t, client, issuerredis.Config{Prefix: prefix})
 	r := issuer.Record{Session: "s", Subject: "alice", Version: 1, Expiry: now(t, s).Add(time.Hour)}
 	swap(t, s, r)
-	keys, err := client.Keys(t.Context(), "loser:u:*").Result()
+	keys, err := client.Keys(t.Context(), prefix+"u:*").Result()
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("keys %q, %v", keys, err)
 	}
@@ -225,7 +233,8 @@ func TestLoserShortensNothing(t *testing.T) {
 
 // TestListOfMany needs more than one page.
 func TestListOfMany(t *testing.T) {
-	s := open(t, dial(t, shared(t)), issuerredis.Config{Prefix: "many:"})
+	prefix := newPrefix()
+	s := open(t, dial(t, shared(t)), issuerredis.Config{Prefix: prefix})
 	expiry := now(t, s).Add(time.Hour)
 	for i := range 250 {
 		swap(t, s, issuer.Record{Session: strings.Repeat("x", 1+i), Subject: "alice", Version: 1, Expiry: expiry})
@@ -308,11 +317,12 @@ func TestDamaged(t *testing.T) {
 
 // TestNoExpiry has a record whose key was made to stay: it is absent all the same.
 func TestNoExpiry(t *testing.T) {
+	prefix := newPrefix()
 	client := dial(t, shared(t))
-	s := open(t, client, issuerredis.Config{Prefix: "stays:"})
+	s := open(t, client, issuerredis.Config{Prefix: prefix})
 	r := issuer.Record{Session: "s", Subject: "alice", Version: 1, Expiry: now(t, s).Add(200 * time.Millisecond)}
 	swap(t, s, r)
-	if err := client.Persist(t.Context(), "stays:s:s").Err(); err != nil {
+	if err := client.Persist(t.Context(), prefix+"s:s").Err(); err != nil {
 		t.Fatal(err)
 	}
 	for now(t, s).Before(r.Expiry) {
@@ -368,6 +378,7 @@ func fill(t *testing.T, client *redis.Client) {
 // TestNotSentTwice breaks the connection after a swap was sent. go-redis would try
 // again, and find the version that the first try wrote.
 func TestNotSentTwice(t *testing.T) {
+	prefix := newPrefix()
 	at := shared(t)
 	var breaking atomic.Bool
 	client := redis.NewClient(&redis.Options{
@@ -378,7 +389,7 @@ func TestNotSentTwice(t *testing.T) {
 		},
 	})
 	t.Cleanup(func() { client.Close() })
-	s := open(t, client, issuerredis.Config{Prefix: "once:"})
+	s := open(t, client, issuerredis.Config{Prefix: prefix})
 	r := issuer.Record{Session: "s", Subject: "alice", Version: 1, Expiry: now(t, s).Add(time.Hour)}
 	swap(t, s, r)
 	r.Version = 2

@@ -37,11 +37,11 @@ func TestLinearisable(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) issuer.Store{
 		"memory": func(t *testing.T) issuer.Store { return issuer.NewMemoryStore() },
 		"SQLite": func(t *testing.T) issuer.Store {
-			s, _ := openSQLite(t, newFile(t), issuersql.Config{})
+			s, _ := openSQLite(t, newFile(t), issuersql.Config{Timeout: patience})
 			return s
 		},
 		"PostgreSQL": func(t *testing.T) issuer.Store {
-			s, _ := openPostgres(t, postgres(t).address(), issuersql.Config{})
+			s, _ := openPostgres(t, postgres(t).address(), issuersql.Config{Timeout: patience})
 			return s
 		},
 		"Redis": func(t *testing.T) issuer.Store {

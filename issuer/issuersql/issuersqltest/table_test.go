@@ -19,10 +19,15 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer/issuersql"
 )
 
+// newTable is the name of a table that nobody else has on the shared server.
+func newTable() string { return fmt.Sprintf("sessions_%d", tables.Add(1)) }
+
+var tables atomic.Int64
+
 // onBoth runs a test on a new table of each database.
 func onBoth(t *testing.T, run func(t *testing.T, s *issuersql.Store, db *sql.DB, table string)) {
 	t.Parallel()
-	table := strings.ToLower(strings.TrimPrefix(t.Name(), "Test"))
+	table := newTable()
 	t.Run("PostgreSQL", func(t *testing.T) {
 		s, db := openPostgres(t, postgres(t).address(), issuersql.Config{Table: table})
 		run(t, s, db, table)
@@ -119,9 +124,9 @@ func TestCreateSchemaAtOnce(t *testing.T) {
 			}
 			all.Wait()
 			mine, _ := issuersql.New(db, c)
-			swap(t, mine, issuer.Record{Session: "s", Subject: other, Version: 1, Expiry: clock(t, mine).Add(time.Hour)})
+			swap(t, mine, issuer.Record{Session: table + "s", Subject: other, Version: 1, Expiry: clock(t, mine).Add(time.Hour)})
 		}
-		if r, _, err := s.Load(t.Context(), "s"); err != nil || r.Version != 0 {
+		if r, _, err := s.Load(t.Context(), table+"s"); err != nil || r.Version != 0 {
 			t.Errorf("another table's session: %v, %v", r, err)
 		}
 	})
@@ -157,7 +162,8 @@ func TestRemoveExpired(t *testing.T) {
 // TestRemoveExpiredWaitsForNobody has a row that another transaction holds.
 func TestRemoveExpiredWaitsForNobody(t *testing.T) {
 	t.Parallel()
-	s, db := openPostgres(t, postgres(t).address(), issuersql.Config{Table: "held"})
+	table := newTable()
+	s, db := openPostgres(t, postgres(t).address(), issuersql.Config{Table: table})
 	for _, session := range []string{"held", "free"} {
 		swap(t, s, issuer.Record{Session: session, Subject: "alice", Version: 1, Expiry: clock(t, s).Add(-time.Hour)})
 	}
@@ -166,7 +172,7 @@ func TestRemoveExpiredWaitsForNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.Exec(`SELECT 1 FROM held WHERE session = 'held' FOR UPDATE`); err != nil {
+	if _, err := tx.Exec(`SELECT 1 FROM ` + table + ` WHERE session = 'held' FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
 	if removed, err := s.RemoveExpired(t.Context(), 10); err != nil || removed != 1 {
@@ -178,13 +184,13 @@ func TestRemoveExpiredWaitsForNobody(t *testing.T) {
 // serialisable, so that most who lose a race fail.
 func TestSerialisationFailures(t *testing.T) {
 	t.Parallel()
-	server := postgres(t)
-	openPostgres(t, server.address(), issuersql.Config{Table: "serialised"})
+	server, table := postgres(t), newTable()
+	openPostgres(t, server.address(), issuersql.Config{Table: table})
 	db, err := sql.Open("pgx", dsn(server.address())+"&default_transaction_isolation=serializable")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := opened(t, db, issuersql.Config{Dialect: issuersql.PostgreSQL, Table: "serialised"})
+	s := opened(t, db, issuersql.Config{Dialect: issuersql.PostgreSQL, Table: table})
 	r := issuer.Record{Session: "s", Subject: "alice", Expiry: clock(t, s).Add(time.Hour)}
 	for r.Version = 1; r.Version < 20; r.Version++ {
 		var all sync.WaitGroup

@@ -1,8 +1,8 @@
 package claims_test
 
-// elsewhere says, for the attacks on tokens, claims and keys that have no
+// This table says, for the attacks on tokens, claims and keys that have no
 // subtest in this package, where they are met.
-var elsewhere = map[string]string{
+var _ = map[string]string{
 	"JW-37": "PSS salt lengths: attacks_jws_test.go, and with all of Wycheproof in claims/vectortest",
 	"JW-38": "modified PKCS#1 paddings: claims/vectortest, Wycheproof",
 	"JW-45": "all of Wycheproof's JWS vectors: claims/vectortest",

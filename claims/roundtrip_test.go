@@ -62,9 +62,10 @@ type wide struct {
 	Colour colour             `json:"colour"`
 	Bytes  []byte             `json:"bytes,omitempty"`
 	Octets octets             `json:"octets,omitempty"`
-	Dash   string             `json:"-,"`
-	Hidden string             `json:"-"`
-	inside string
+	//lint:ignore SA5008 a member that is named -
+	Dash   string `json:"-,"`
+	Hidden string `json:"-"`
+	inside string //lint:ignore U1000 nothing reads or writes what is not exported
 }
 
 func randomText(r *rand.Rand) string {

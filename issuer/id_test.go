@@ -26,6 +26,7 @@ func TestIDsReadBack(t *testing.T) {
 					t.Errorf("%q of unknown form reads as %q, %v", jti, either, err)
 				}
 			}
+			//lint:ignore SA4000 the one is a function of its arguments, the other must not be
 			if f.refresh(session, generation) != f.refresh(session, generation) || f.access(session, generation) == f.access(session, generation) {
 				t.Error("refresh ids differ or access ids don't")
 			}

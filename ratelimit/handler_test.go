@@ -151,7 +151,7 @@ func TestHandler(t *testing.T) {
 				if d.Allowed || d.Policy != "test" || err != nil {
 					t.Errorf("%+v, %v", d, err)
 				}
-				http.Error(w, "slow down", 429)
+				http.Error(w, "slow down", http.StatusTooManyRequests)
 			}
 			h := newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(1, time.Minute), Key: ratelimit.RemoteIP, Deny: deny}).Handler(ok)
 			serve(h, peer)

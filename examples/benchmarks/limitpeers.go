@@ -159,6 +159,7 @@ var limitedHandlers = []struct {
 		return m.Handle(nothing), nil
 	}},
 	{"httprate", peer, func(burst int) (http.Handler, error) {
+		//lint:ignore SA1019 as its users have it
 		return httprate.LimitBy(burst, every, httprate.KeyByIP)(nothing), nil
 	}},
 	{"ulule/limiter", peer, func(burst int) (http.Handler, error) {

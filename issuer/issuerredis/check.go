@@ -13,7 +13,7 @@ import (
 
 // Check reports, for a start-up check, whether every server can be reached, runs
 // our scripts, and keeps what it is given: everything that is wrong together. A
-// warning is what an application may accept knowingly: that a power failure takes
+// warning is what an application may accept knowingly: that a crash may take
 // back the last second or two of refreshes (appendfsync everysec).
 //
 // It needs the commands CONFIG GET and INFO; where they are forbidden, err says
@@ -76,7 +76,7 @@ func checkServer(ctx context.Context, c *redis.Client) (warnings, mistakes []err
 		case name == "appendfsync" && value == "no":
 			mistake("appendfsync is no: a power failure takes half a minute of refreshes")
 		case name == "appendfsync" && value != "always":
-			warnings = append(warnings, fmt.Errorf("issuerredis: %s: appendfsync is %s, not always: a power failure takes the last second or two of refreshes", at, value))
+			warnings = append(warnings, fmt.Errorf("issuerredis: %s: appendfsync is %s, not always: a crash may take the last second or two of refreshes", at, value))
 		}
 	}
 	return warnings, mistakes

@@ -126,6 +126,7 @@ const day = 24 * time.Hour
 
 // A thousand parallel guesses over three processes and one Redis.
 func TestThreeProcesses(t *testing.T) {
+	t.Parallel()
 	s := anyServer(t)
 	t.Run("LO-03 LO-18 LO-36 in parallel", func(t *testing.T) {
 		if sum := processes(t, orders{Address: s.address, Prefix: freshPrefix(), Block: day}); sum.Looks != 5 || sum.Failed != 0 {

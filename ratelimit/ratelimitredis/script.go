@@ -45,7 +45,6 @@ func send(ctx context.Context, client redis.UniversalClient, once bool, name, te
 		arguments = append(arguments, key)
 	}
 	c := redis.NewCmd(ctx, append(arguments, parameters...)...)
-	c.SetFirstKeyPos(3) // by which a Cluster is routed
 	var command redis.Cmder = c
 	if once {
 		command = sentOnce{c}

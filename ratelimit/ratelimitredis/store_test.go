@@ -3,6 +3,8 @@ package ratelimitredis_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,6 +28,7 @@ func TestStore(t *testing.T) {
 }
 
 func TestStoreByTheServersClock(t *testing.T) {
+	t.Parallel()
 	client := anyServer(t).client(t)
 	ratelimittest.Run(t, func(t testing.TB) ratelimit.Store {
 		return newStore(t, client, ratelimitredis.Config{})
@@ -90,6 +93,7 @@ func TestConfig(t *testing.T) {
 
 // What the store can't know, it doesn't answer.
 func TestFailures(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(t *testing.T, s *server, c *redis.Client, prefix string){
 		"LO-16 server is gone": func(_ *testing.T, s *server, _ *redis.Client, _ string) { s.kill() },
 		"LO-16 full server": func(t *testing.T, _ *server, c *redis.Client, _ string) {
@@ -97,7 +101,7 @@ func TestFailures(t *testing.T) {
 		},
 		"LO-16 replica": func(t *testing.T, _ *server, c *redis.Client, _ string) {
 			c.ConfigSet(t.Context(), "replica-serve-stale-data", "yes")
-			c.SlaveOf(t.Context(), "127.0.0.1", "1")
+			c.ReplicaOf(t.Context(), "127.0.0.1", "1")
 		},
 		"LO-16 wrong type": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
 			for _, k := range keysOf(t, c, prefix) {
@@ -113,6 +117,11 @@ func TestFailures(t *testing.T) {
 		"LO-33 another format": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
 			for _, k := range keysOf(t, c, prefix) {
 				c.SetRange(t.Context(), k, 0, "\x02")
+			}
+		},
+		"LO-33 too long": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
+			for _, k := range keysOf(t, c, prefix) {
+				c.Append(t.Context(), k, "x")
 			}
 		},
 		"LO-33 cut short": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
@@ -286,30 +295,55 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// A Cluster of one, which insists on slots all the same.
-func TestCluster(t *testing.T) {
-	s := newServer(t, "--cluster-enabled", "yes", "--appendonly", "yes")
-	if err := s.client(t).Do(t.Context(), "cluster", "addslotsrange", 0, 16383).Err(); err != nil {
+// newCluster starts two servers, each with half of the slots.
+func newCluster(t *testing.T) *redis.ClusterClient {
+	t.Helper()
+	a := newServer(t, "--cluster-enabled", "yes", "--appendonly", "yes")
+	b := newServer(t, "--cluster-enabled", "yes", "--appendonly", "yes")
+	host, port, err := net.SplitHostPort(b.address)
+	if err != nil {
 		t.Fatal(err)
 	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{s.address}, ContextTimeoutEnabled: true})
-	defer client.Close()
-	for range 500 {
-		if client.Set(t.Context(), "x", 1, time.Second).Err() == nil {
-			break
+	ca, cb := a.client(t), b.client(t)
+	for _, err := range []error{
+		ca.ClusterAddSlotsRange(t.Context(), 0, 8191).Err(),
+		cb.ClusterAddSlotsRange(t.Context(), 8192, 16383).Err(),
+		ca.ClusterMeet(t.Context(), host, port).Err(),
+	} {
+		if err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
+	for range 1000 {
+		if strings.Contains(ca.ClusterInfo(t.Context()).Val()+cb.ClusterInfo(t.Context()).Val(), "cluster_state:fail") {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{a.address}, ContextTimeoutEnabled: true})
+		t.Cleanup(func() { client.Close() })
+		return client
+	}
+	t.Fatal("the servers don't find together")
+	return nil
+}
+
+func TestCluster(t *testing.T) {
+	client := newCluster(t)
 	byKey := newStore(t, client, ratelimitredis.Config{})
 	oneSlot := newStore(t, client, ratelimitredis.Config{OneSlot: true})
 	for _, s := range []*ratelimitredis.Store{byKey, oneSlot} {
-		if take, log := both(s, "k"); take != nil || log != nil {
-			t.Error(take, log)
+		for i := range 20 {
+			if take, log := both(s, fmt.Sprint(i)); take != nil || log != nil {
+				t.Error(take, log)
+			}
 		}
 		hour := cell("same", 1, 5)
 		hour.Policy = "hour"
-		if ok, err := s.Take(t.Context(), []ratelimit.Cell{cell("same", 1, 5), hour}); !ok || err != nil {
+		if ok, err := s.Take(t.Context(), []ratelimit.Cell{cell("same", 5, 5), hour}); !ok || err != nil {
 			t.Errorf("two limits of one key: %v, %v", ok, err)
+		}
+		if ok, err := s.Take(t.Context(), []ratelimit.Cell{hour}); !ok || err != nil {
+			t.Errorf("a limit was charged for another: %v, %v", ok, err)
 		}
 		if err := s.Check(t.Context()); err != nil {
 			t.Error(err)

@@ -166,7 +166,7 @@ func crashApplications(t *testing.T, database string) {
 		strict = append(strict, remote{"http://" + p.address() + "/strict"})
 		graced = append(graced, remote{"http://" + p.address() + "/graced"})
 	}
-	f := launch(t, strict, graced)
+	f := launch(t, strict, graced, false)
 	for i := range 6 {
 		time.Sleep(400 * time.Millisecond)
 		applications[i%2].kill()

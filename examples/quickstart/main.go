@@ -103,7 +103,7 @@ curl -s -i -X POST %[1]s/logout -d token="$REFRESH"
 
 # password lost: the code is printed below, where a mail would be sent
 curl -s -i -X POST %[1]s/recovery -d email=contractor@example.com
-curl -s -i -X PUT  %[1]s/recovery -d email=contractor@example.com -d code=CODE -d password=another-password
+curl -s -i -X PUT  %[1]s/recovery -d email=contractor@example.com -d recoveryCode=CODE -d password=another-password
 
 # five wrong codes block recovery for 24 hours; these may end that
 curl -s -i -X POST %[1]s/recovery/unblock -d email=contractor@example.com -H "Authorization: Bearer $ACCESS"

@@ -193,7 +193,7 @@ func (t *traveller) recover() {
 	const victim = "contractor@example.com"
 	start := func(email string) *reply { return t.do("POST", "/recovery", "", "email", email) }
 	redeem := func(code string) *reply {
-		return t.do("PUT", "/recovery", "", "email", victim, "code", code, "password", "another-password")
+		return t.do("PUT", "/recovery", "", "email", victim, "recoveryCode", code, "password", "another-password")
 	}
 	t.expect("ask for a code", start(victim), 204, "a mail is sent")
 	t.expect("ask for somebody unknown", start("nobody@example.com"), 204, "the same answer, and no mail")

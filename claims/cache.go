@@ -43,7 +43,10 @@ type digest [sha256.Size]byte
 // the heap.
 func digestOf(token string) digest {
 	var short [1024]byte
-	return sha256.Sum256(append(short[:0], token...))
+	if len(token) > len(short) {
+		return sha256.Sum256([]byte(token))
+	}
+	return sha256.Sum256(short[:copy(short[:], token)])
 }
 
 // remembered is what a verified token said, under which policy, and which key

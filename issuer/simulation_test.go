@@ -159,7 +159,7 @@ func (s *simulation) step() {
 		s.t.Fatal(err)
 	}
 	s.live = append(s.live, minted{pair.AccessToken, kidOf(s.t, pair.AccessToken), now.Add(14 * time.Minute)})
-	if s.random.IntN(100) == 0 {
+	if len(s.live)%50 == 0 {
 		s.withdraw(s.live[len(s.live)-1].kid, now)
 	}
 	for range 6 {

@@ -34,6 +34,9 @@ var errMoody = errors.New("moody store")
 
 func (m *moody) act(ctx context.Context, writes bool) error {
 	m.calls.Add(1)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	switch m.mood.Load() {
 	case hangs:
 		<-ctx.Done()

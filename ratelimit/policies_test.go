@@ -67,6 +67,7 @@ func TestParsePolicies_mistakes(t *testing.T) {
 		`{"a":{"limit":1.5,"per":"-1s","key":"nobody"}}`:                                          {`"limit" must be`, `"key" names no key function: "nobody"`},
 		`{"a":{"limit":1,"per":"-1s","burst":"x","key":"subject"}}`:                               {`"per" is not a duration above 0`, `"burst" must be`},
 		`{"a":{"limit":0,"per":"1s","key":"subject"}}`:                                            {"Limit.Rate", "Limit.Burst"},
+		`{"a":{"limit":1,"per":"1s","burst":0,"key":"subject"}}`:                                  {"Limit.Burst"},
 		`{"a":{"limit":-1,"per":"1s","burst":5,"key":"subject"}}`:                                 {"Limit.Rate"},
 		`{"a":{"limit":1,"per":"1s","key":"subject","legacy":"X"}}`:                               {"Config.Legacy"},
 		`{"a":{"limit":1,"per":"1s","key":"subject","failOpen":true}}`:                            {"NewGuard"},

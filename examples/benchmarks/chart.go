@@ -13,8 +13,8 @@ var charted = []string{"guard/RS256", "server/RS256", "limit/1k", "limit/http-ad
 
 // Sizes of the chart, in pixels.
 const (
-	chartWidth = 860
-	labelWidth = 250
+	chartWidth = 890
+	labelWidth = 280
 	valueWidth = 80
 	barHeight  = 16
 	barStep    = 20

@@ -15,7 +15,7 @@ type contest struct {
 	id, title  string
 	note       string // what a reader must know
 	per        string // what one operation is; "request" if empty
-	coarse     bool   // needs rounds ten times as long
+	remote     bool   // asks a server: longer rounds, and the time that passes counts too
 	contenders []contender
 }
 
@@ -106,7 +106,7 @@ func spreadOf(x []float64) spread {
 // hold has the contenders run in turn, many short rounds, each round beginning
 // with another one, so that whatever disturbs the machine disturbs all alike.
 func hold(c contest, p pace, start func(contender) (runner, error)) []result {
-	if c.coarse {
+	if c.remote {
 		p.round *= 10
 	}
 	results := make([]result, len(c.contenders))

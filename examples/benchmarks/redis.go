@@ -29,8 +29,8 @@ import (
 // redisLimits is the contest of limits that several machines share.
 func redisLimits() []contest {
 	return []contest{{
-		id: "redis/limit", title: "A limiter's decision in Redis", per: "decision", coarse: true,
-		note: "CPU time of the caller and of the server together: one Redis server on loopback for all, 64 callers, 1,000 keys. All are on go-redis. *Nothing* is a bare round trip, for comparison.",
+		id: "redis/limit", title: "A limiter's decision in Redis", per: "decision", remote: true,
+		note: "CPU time of the caller and of the server together: one Redis server on loopback for all, 64 callers, 1,000 keys. All are on go-redis. *Nothing* is a bare round trip, for comparison. *Time* is the time that passes, divided by the number of decisions.",
 		contenders: []contender{
 			{name: "EVALSHA of the same arithmetic alone", kind: floor, setup: onRedis(bareScript)},
 			{name: "EVALSHA of nothing", kind: floor, setup: onRedis(bareTrip)},

@@ -64,8 +64,11 @@ func (h *held) markdown(b *strings.Builder) {
 	if kept {
 		b.WriteString(" kept per item |")
 	}
+	if h.remote {
+		b.WriteString(" time |")
+	}
 	b.WriteString("\n|---|--:|--:|--:|--:|--:|--:|")
-	if kept {
+	if kept || h.remote {
 		b.WriteString("--:|")
 	}
 	b.WriteByte('\n')
@@ -85,6 +88,9 @@ func (h *held) markdown(b *strings.Builder) {
 				fmt.Fprintf(b, " %.1f B", r.Retain)
 			}
 			b.WriteString(" |")
+		}
+		if h.remote {
+			fmt.Fprintf(b, " %s |", duration(r.Wall.Median))
 		}
 		b.WriteByte('\n')
 	}

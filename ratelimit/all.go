@@ -27,7 +27,7 @@ func All(limiters ...*Limiter) (*Limiter, error) {
 			return nil, fmt.Errorf("ratelimit: limiter %d of All is not made by New", i+1)
 		}
 		if i == 0 {
-			*all = Limiter{store: l.store, memory: l.memory, guard: l.guard, answer: l.answer}
+			*all = Limiter{store: l.store, memory: l.memory, breaker: l.breaker, answer: l.answer}
 		}
 		if l.store != all.store {
 			errs = append(errs, fmt.Errorf("ratelimit: %s has another Store than %s: they can't be charged at once", l.parts[0].name, limiters[0].parts[0].name))

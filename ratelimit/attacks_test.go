@@ -21,7 +21,7 @@ var _ = map[string]string{
 	"XX-05": "no secret is compared here",
 	"XX-06": "mutants are tried by hand",
 	"XX-07": "a matter of the whole module",
-	"XX-08": "the only goroutine is a Guard's probe, which ends by itself after Timeout",
-	"XX-09": "needs a store that outlives the process: guard_test.go in ratelimitredis",
+	"XX-08": "the only goroutine is a Breaker's probe, which ends by itself after Timeout",
+	"XX-09": "needs a store that outlives the process: breaker_test.go in ratelimitredis",
 	"XX-10": "a matter of go.mod",
 }

@@ -10,7 +10,7 @@
 // holds them by name and can be replaced while serving, from JSON by
 // [ParsePolicies]. A [Lockout] lets a secret be guessed at 5 times and then
 // blocks for 24 hours. Both keep their state in a [Store]: in memory, in Redis
-// (package ratelimitredis, behind a [Guard]); lockouts also where the issuer
+// (package ratelimitredis, behind a [Breaker]); lockouts also where the issuer
 // keeps its sessions (package issuer/recovery).
 //
 // Laws:

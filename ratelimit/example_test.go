@@ -227,9 +227,9 @@ func ExampleEmail() {
 
 // Limits that all machines share, and what happens when their store fails: login
 // is refused, search goes on with a quarter of the limit on each of four machines.
-func ExampleGuard() {
+func ExampleBreaker() {
 	shared := ratelimit.NewMemoryStore(0) // a ratelimitredis.Store, if there are several machines
-	store, err := ratelimit.NewGuard(ratelimit.GuardConfig{Store: shared})
+	store, err := ratelimit.NewBreaker(ratelimit.BreakerConfig{Store: shared})
 	if err != nil {
 		fmt.Println(err)
 		return

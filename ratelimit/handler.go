@@ -77,7 +77,7 @@ func (a *answer) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	level := slog.LevelError
 	if errors.Is(err, ErrUnavailable) {
-		level = slog.LevelDebug // the Guard has said so once, for all of them
+		level = slog.LevelDebug // the Breaker has said so once, for all of them
 	}
 	logger.Log(r.Context(), level, "request refused, its limit could not be judged", "error", err)
 	w.Header().Set("Retry-After", retryUnknown)

@@ -33,7 +33,7 @@ type Config struct {
 	Store Store
 
 	// What happens while the Store fails: by default requests are refused with
-	// 503. The other choices need a Store made by [NewGuard].
+	// 503. The other choices need a Store made by [NewBreaker].
 	//
 	// LocalShare, above 0 and at most 1, lets this process go on by itself with
 	// that part of Limit: a third, if there are three processes. Costs above
@@ -86,11 +86,11 @@ type Decision struct {
 // A Limiter admits or refuses. It is made by [New] or [All], immutable, and
 // safe for concurrent use. The zero Limiter refuses everything.
 type Limiter struct {
-	parts  []*policy
-	store  Store
-	memory *MemoryStore // store, if it is ours: called directly, a decision allocates nothing
-	guard  *Guard       // store, if it is one
-	answer answer
+	parts   []*policy
+	store   Store
+	memory  *MemoryStore // store, if it is ours: called directly, a decision allocates nothing
+	breaker *Breaker     // store, if it is one
+	answer  answer
 }
 
 // policy is one limit, compiled.
@@ -123,8 +123,8 @@ func New(c Config) (*Limiter, error) {
 	switch s := c.Store.(type) {
 	case *MemoryStore:
 		l.memory, p.space = s, s.space(c.Name)
-	case *Guard:
-		l.guard = s
+	case *Breaker:
+		l.breaker = s
 	}
 	if c.LocalShare > 0 {
 		p.local = compile(c, c.Limit.share(c.LocalShare))
@@ -150,9 +150,9 @@ func validateStore(where string, s Store) error {
 		if s == nil {
 			return fmt.Errorf("ratelimit: %s.Store is a nil *MemoryStore", where)
 		}
-	case *Guard:
+	case *Breaker:
 		if s == nil || s.store == nil {
-			return fmt.Errorf("ratelimit: %s.Store is a *Guard that was not made by NewGuard", where)
+			return fmt.Errorf("ratelimit: %s.Store is a *Breaker that was not made by NewBreaker", where)
 		}
 	}
 	return nil
@@ -164,8 +164,8 @@ func (c Config) validateFailure() error {
 		return nil
 	}
 	var errs []error
-	if _, ok := c.Store.(*Guard); !ok {
-		errs = append(errs, errors.New("ratelimit: Config.LocalShare and FailOpen need a Store made by NewGuard"))
+	if _, ok := c.Store.(*Breaker); !ok {
+		errs = append(errs, errors.New("ratelimit: Config.LocalShare and FailOpen need a Store made by NewBreaker"))
 	}
 	if c.LocalShare != 0 && c.FailOpen {
 		errs = append(errs, errors.New("ratelimit: Config.LocalShare and FailOpen exclude each other"))

@@ -43,9 +43,9 @@ func TestParsePolicies(t *testing.T) {
 	if configs, err := ratelimit.ParsePolicies([]byte(`{}`), ratelimit.Config{}, nil); len(configs) != 0 || err != nil {
 		t.Error(configs, err)
 	}
-	guard := newGuard(t, ratelimit.GuardConfig{Store: newMoody()})
-	configs, err = ratelimit.ParsePolicies([]byte(`{"a": {"limit": 9, "per": "1h", "localShare": 0.5}, "b": {"limit": 9, "per": "1h", "failOpen": true}}`), ratelimit.Config{Key: subject, Store: guard}, nil)
-	if err != nil || configs[0].LocalShare != 0.5 || !configs[1].FailOpen || configs[1].Store != guard {
+	breaker := newBreaker(t, ratelimit.BreakerConfig{Store: newMoody()})
+	configs, err = ratelimit.ParsePolicies([]byte(`{"a": {"limit": 9, "per": "1h", "localShare": 0.5}, "b": {"limit": 9, "per": "1h", "failOpen": true}}`), ratelimit.Config{Key: subject, Store: breaker}, nil)
+	if err != nil || configs[0].LocalShare != 0.5 || !configs[1].FailOpen || configs[1].Store != breaker {
 		t.Error(configs, err)
 	}
 }
@@ -70,7 +70,7 @@ func TestParsePolicies_mistakes(t *testing.T) {
 		`{"a":{"limit":1,"per":"1s","burst":0,"key":"subject"}}`:                                  {"Limit.Burst"},
 		`{"a":{"limit":-1,"per":"1s","burst":5,"key":"subject"}}`:                                 {"Limit.Rate"},
 		`{"a":{"limit":1,"per":"1s","key":"subject","legacy":"X"}}`:                               {"Config.Legacy"},
-		`{"a":{"limit":1,"per":"1s","key":"subject","failOpen":true}}`:                            {"NewGuard"},
+		`{"a":{"limit":1,"per":"1s","key":"subject","failOpen":true}}`:                            {"NewBreaker"},
 		`{"a":{"limit":1,"per":"1s"},"b":{"limit":0,"key":"subject"}}`:                            {`"a": member "key" is missing`, `"b": member "per" is missing`},
 		`{"a":{"limit":1,"per":"1s","key":"subject"},"a":{"limit":2,"per":"1s","key":"subject"}}`: {`policy "a": is given twice`},
 	} {

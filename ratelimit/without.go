@@ -6,7 +6,7 @@ import (
 )
 
 // withoutStore decides when the store has failed with cause, as each limit wants
-// it: if one refuses, all do. Buckets are the guard's, so that all limiters over
+// it: if one refuses, all do. Buckets are the breaker's, so that all limiters over
 // it share them.
 func (l *Limiter) withoutStore(ctx context.Context, cells []Cell, cause error) (Decision, error) {
 	cause = fmt.Errorf("ratelimit: store: %w", cause)
@@ -27,7 +27,7 @@ func (l *Limiter) withoutStore(ctx context.Context, cells []Cell, cause error) (
 	if len(parts) == 0 {
 		return Decision{Allowed: true, Local: true}, nil
 	}
-	ok, err := l.guard.local.Take(ctx, local)
+	ok, err := l.breaker.local.Take(ctx, local)
 	if err != nil {
 		return Decision{}, fmt.Errorf("%w; %w", cause, err)
 	}

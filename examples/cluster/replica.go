@@ -136,7 +136,7 @@ func newLimit(client *redis.Client) (*ratelimit.Limiter, error) {
 	if err != nil {
 		return nil, err
 	}
-	guarded, err := ratelimit.NewGuard(ratelimit.GuardConfig{Store: shared, Timeout: 250 * time.Millisecond})
+	guarded, err := ratelimit.NewBreaker(ratelimit.BreakerConfig{Store: shared, Timeout: 250 * time.Millisecond})
 	if err != nil {
 		return nil, err
 	}

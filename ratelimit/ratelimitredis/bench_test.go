@@ -49,7 +49,7 @@ func BenchmarkRedis(b *testing.B) {
 		}
 		return l
 	}
-	guard, err := ratelimit.NewGuard(ratelimit.GuardConfig{Store: store, Timeout: time.Second, Logger: silent})
+	breaker, err := ratelimit.NewBreaker(ratelimit.BreakerConfig{Store: store, Timeout: time.Second, Logger: silent})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func BenchmarkRedis(b *testing.B) {
 		{"EVALSHA of nothing", evalsha(nothing)},
 		{"EVALSHA of the arithmetic", evalsha(gcra, 1, int64(1e15))},
 		{"limit", allow(a)},
-		{"limit behind a Guard", allow(limiter("guarded", guard))},
+		{"limit behind a Breaker", allow(limiter("broken", breaker))},
 		{"two limits", allow(two)},
 		{"lockout: status", func(key string) error {
 			_, _, err := lockout.Status(ctx, key)

@@ -17,7 +17,7 @@ type Config struct {
 	Prefix string
 
 	// Timeout bounds each call, also when its context has no deadline; 1 s if 0,
-	// at least 1 ms. A [ratelimit.Guard] bounds it further.
+	// at least 1 ms. A [ratelimit.Breaker] bounds it further.
 	Timeout time.Duration
 
 	// OneSlot puts everything into one slot of a Cluster, so that limits of

@@ -5,9 +5,9 @@
 //	client := redis.NewClient(&redis.Options{Addr: "...", ContextTimeoutEnabled: true, DialTimeout: 250 * time.Millisecond})
 //	shared, err := ratelimitredis.New(client, ratelimitredis.Config{})
 //	err = shared.Check(ctx) // does the server keep what it is given?
-//	store, err := ratelimit.NewGuard(ratelimit.GuardConfig{Store: shared})
+//	store, err := ratelimit.NewBreaker(ratelimit.BreakerConfig{Store: shared})
 //
-// The [ratelimit.Guard] is what keeps requests fast while Redis is away.
+// The [ratelimit.Breaker] is what keeps requests fast while Redis is away.
 //
 // Laws:
 //

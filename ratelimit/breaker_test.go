@@ -67,10 +67,10 @@ func (m *moody) Log(ctx context.Context, e ratelimit.Entry) (int, time.Duration,
 
 func newMoody() *moody { return &moody{Store: ratelimit.NewMemoryStore(0)} }
 
-func newGuard(t testing.TB, c ratelimit.GuardConfig) *ratelimit.Guard {
+func newBreaker(t testing.TB, c ratelimit.BreakerConfig) *ratelimit.Breaker {
 	t.Helper()
 	c.Logger = slog.New(slog.DiscardHandler)
-	g, err := ratelimit.NewGuard(c)
+	g, err := ratelimit.NewBreaker(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,12 +84,12 @@ func cost(l *ratelimit.Limiter) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-func TestGuard(t *testing.T) {
+func TestBreaker(t *testing.T) {
 	bubble := func(name string, test func(*testing.T, *moody, *ratelimit.Limiter)) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMoody()
-				test(t, m, newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(5, time.Hour), Store: newGuard(t, ratelimit.GuardConfig{Store: m})}))
+				test(t, m, newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(5, time.Hour), Store: newBreaker(t, ratelimit.BreakerConfig{Store: m})}))
 			})
 		})
 	}
@@ -177,7 +177,7 @@ func TestGuard(t *testing.T) {
 		}
 	})
 	bubble("a lockout refuses", func(t *testing.T, m *moody, _ *ratelimit.Limiter) {
-		l := newLockout(t, ratelimit.LockoutConfig{Store: newGuard(t, ratelimit.GuardConfig{Store: m})})
+		l := newLockout(t, ratelimit.LockoutConfig{Store: newBreaker(t, ratelimit.BreakerConfig{Store: m})})
 		for _, mood := range []int32{hangs, fails, hangs, fails} {
 			m.mood.Store(mood)
 			if ok, err := l.Attempt(t.Context(), "k", never(t)); ok || err == nil || errors.Is(err, ratelimit.ErrBlocked) {
@@ -187,11 +187,11 @@ func TestGuard(t *testing.T) {
 	})
 }
 
-func TestGuard_parallel(t *testing.T) {
+func TestBreaker_parallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMoody()
 		m.mood.Store(hangs)
-		l := newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(5, time.Hour), Store: newGuard(t, ratelimit.GuardConfig{Store: m})})
+		l := newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(5, time.Hour), Store: newBreaker(t, ratelimit.BreakerConfig{Store: m})})
 		var wg sync.WaitGroup
 		for range 1000 {
 			wg.Go(func() {
@@ -204,33 +204,33 @@ func TestGuard_parallel(t *testing.T) {
 	})
 }
 
-func TestNewGuard_refuses(t *testing.T) {
-	for name, c := range map[string]ratelimit.GuardConfig{
+func TestNewBreaker_refuses(t *testing.T) {
+	for name, c := range map[string]ratelimit.BreakerConfig{
 		"XX-01 zero":       {},
 		"nil memory":       {Store: (*ratelimit.MemoryStore)(nil)},
-		"zero guard":       {Store: new(ratelimit.Guard)},
+		"zero breaker":     {Store: new(ratelimit.Breaker)},
 		"timeout too long": {Store: newMoody(), Timeout: time.Minute},
 		"negative timeout": {Store: newMoody(), Timeout: -1},
 		"retry too often":  {Store: newMoody(), Retry: 1},
 	} {
-		if g, err := ratelimit.NewGuard(c); err == nil || g != nil {
+		if g, err := ratelimit.NewBreaker(c); err == nil || g != nil {
 			t.Errorf("%s: %v, %v", name, g, err)
 		}
 	}
-	if _, err := new(ratelimit.Guard).Take(t.Context(), nil); err == nil {
-		t.Error("XX-01 the zero Guard takes")
+	if _, err := new(ratelimit.Breaker).Take(t.Context(), nil); err == nil {
+		t.Error("XX-01 the zero Breaker takes")
 	}
-	if _, _, err := new(ratelimit.Guard).Log(t.Context(), ratelimit.Entry{}); err == nil {
-		t.Error("XX-01 the zero Guard logs")
+	if _, _, err := new(ratelimit.Breaker).Log(t.Context(), ratelimit.Entry{}); err == nil {
+		t.Error("XX-01 the zero Breaker logs")
 	}
 }
 
 // What limits do without a store.
 func TestWithoutStore(t *testing.T) {
 	m := newMoody()
-	guard := newGuard(t, ratelimit.GuardConfig{Store: m})
+	breaker := newBreaker(t, ratelimit.BreakerConfig{Store: m})
 	limiter := func(name string, c ratelimit.Config) *ratelimit.Limiter {
-		c.Name, c.Limit, c.Store, c.Key = name, ratelimit.Per(9, time.Hour), guard, ratelimit.RemoteIP
+		c.Name, c.Limit, c.Store, c.Key = name, ratelimit.Per(9, time.Hour), breaker, ratelimit.RemoteIP
 		return newLimiter(t, c)
 	}
 	refuse := limiter("refuse", ratelimit.Config{})
@@ -298,16 +298,16 @@ func TestWithoutStore(t *testing.T) {
 }
 
 func TestNew_refusesFailure(t *testing.T) {
-	guard := newGuard(t, ratelimit.GuardConfig{Store: newMoody()})
+	breaker := newBreaker(t, ratelimit.BreakerConfig{Store: newMoody()})
 	for name, c := range map[string]ratelimit.Config{
-		"share without guard": {LocalShare: 0.5},
-		"open without guard":  {FailOpen: true, Store: newMoody()},
-		"both":                {LocalShare: 0.5, FailOpen: true, Store: guard},
-		"negative":            {LocalShare: -0.5, Store: guard},
-		"above 1":             {LocalShare: 1.5, Store: guard},
-		"not a number":        {LocalShare: math.NaN(), Store: guard},
-		"too small":           {LocalShare: 1e-9, Store: guard},
-		"zero guard":          {Store: new(ratelimit.Guard)},
+		"share without breaker": {LocalShare: 0.5},
+		"open without breaker":  {FailOpen: true, Store: newMoody()},
+		"both":                  {LocalShare: 0.5, FailOpen: true, Store: breaker},
+		"negative":              {LocalShare: -0.5, Store: breaker},
+		"above 1":               {LocalShare: 1.5, Store: breaker},
+		"not a number":          {LocalShare: math.NaN(), Store: breaker},
+		"too small":             {LocalShare: 1e-9, Store: breaker},
+		"zero breaker":          {Store: new(ratelimit.Breaker)},
 	} {
 		c.Name, c.Limit = "test", ratelimit.Per(5, time.Hour)
 		if _, err := ratelimit.New(c); err == nil {

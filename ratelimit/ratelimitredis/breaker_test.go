@@ -17,20 +17,20 @@ import (
 // patience is for a slow machine that runs other tests; by default it is 30 ms.
 const patience = 200 * time.Millisecond
 
-// guarded are limits and a lockout over one guard over one server.
-type guarded struct {
+// fleet is limits and a lockout over one breaker over one server.
+type fleet struct {
 	refuse, local, open *ratelimit.Limiter
 	lockout             *ratelimit.Lockout
 }
 
-func newGuarded(t *testing.T, store ratelimit.Store) (g guarded) {
+func newFleet(t *testing.T, store ratelimit.Store) (g fleet) {
 	t.Helper()
-	guard, err := ratelimit.NewGuard(ratelimit.GuardConfig{Store: store, Timeout: patience, Logger: silent})
+	breaker, err := ratelimit.NewBreaker(ratelimit.BreakerConfig{Store: store, Timeout: patience, Logger: silent})
 	if err != nil {
 		t.Fatal(err)
 	}
 	limit := func(c ratelimit.Config) *ratelimit.Limiter {
-		c.Limit, c.Store = ratelimit.Per(10, time.Hour), guard
+		c.Limit, c.Store = ratelimit.Per(10, time.Hour), breaker
 		l, err := ratelimit.New(c)
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func newGuarded(t *testing.T, store ratelimit.Store) (g guarded) {
 	g.refuse = limit(ratelimit.Config{Name: "refuse"})
 	g.local = limit(ratelimit.Config{Name: "local", LocalShare: 0.5})
 	g.open = limit(ratelimit.Config{Name: "open", FailOpen: true})
-	g.lockout = newLockout(t, guard, day)
+	g.lockout = newLockout(t, breaker, day)
 	return g
 }
 
@@ -55,7 +55,7 @@ func spend(t *testing.T, l *ratelimit.Limiter, n, left int) {
 
 // wantDown checks what everybody does without the store, which is known to be
 // down.
-func (g guarded) wantDown(t *testing.T) {
+func (g fleet) wantDown(t *testing.T) {
 	t.Helper()
 	if d, err := g.refuse.Allow(context.Background(), "k"); d.Allowed || !errors.Is(err, ratelimit.ErrUnavailable) {
 		t.Errorf("refuse: %+v, %v", d, err)
@@ -83,7 +83,7 @@ func (g guarded) wantDown(t *testing.T) {
 }
 
 // costs measures n requests in a row, and says what the slowest cost.
-func (g guarded) costs(n int) (all []time.Duration) {
+func (g fleet) costs(n int) (all []time.Duration) {
 	for range n {
 		start := time.Now()
 		g.refuse.Allow(context.Background(), "cost")
@@ -93,7 +93,7 @@ func (g guarded) costs(n int) (all []time.Duration) {
 }
 
 // returns waits until the store is asked again.
-func (g guarded) returns(t *testing.T) (after time.Duration) {
+func (g fleet) returns(t *testing.T) (after time.Duration) {
 	t.Helper()
 	start := time.Now()
 	for time.Since(start) < 10*time.Second {
@@ -107,7 +107,7 @@ func (g guarded) returns(t *testing.T) (after time.Duration) {
 }
 
 // Redis is frozen, killed, or out of reach without a sign: RL-19, XX-09.
-func TestGuard(t *testing.T) {
+func TestBreaker(t *testing.T) {
 	for name, test := range map[string]struct {
 		setup func(t *testing.T) (address string, fail, repair func())
 	}{
@@ -127,7 +127,7 @@ func TestGuard(t *testing.T) {
 		t.Run("RL-19 "+name, func(t *testing.T) {
 			address, fail, repair := test.setup(t)
 			client := (&server{address: address}).client(t)
-			g := newGuarded(t, newStore(t, client, ratelimitredis.Config{}))
+			g := newFleet(t, newStore(t, client, ratelimitredis.Config{}))
 			spend(t, g.refuse, 3, 7)
 			spend(t, g.local, 3, 7)
 			for range 5 {
@@ -154,7 +154,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func (g guarded) parallel(n int) time.Duration {
+func (g fleet) parallel(n int) time.Duration {
 	var worst atomic.Int64
 	var wg sync.WaitGroup
 	for range n {

@@ -23,11 +23,12 @@
 // caller sees. Refused before any key is touched: tokens over 16 KiB; anything
 // but three segments in canonical base64url; headers and payloads that are not
 // exactly one JSON object in valid UTF-8; duplicate members at any depth;
-// nesting beyond 32 levels; the header parameters crit, b64, zip, enc and cty;
-// a typ that is not the one expected (RFC 8725 §3.11); algorithms but those of
-// [NewKey]; dates that are no numbers (or what else the dialect writes) between
-// 1970 and 9999; a wrong iss, aud or use; a blank subject or one of more than
-// 1024 bytes. Member names are compared exactly, also in App.
+// nesting beyond 32 levels; more than 256 members, those of inner objects
+// included; the header parameters crit, b64, zip, enc and cty; a typ that is not
+// the one expected (RFC 8725 §3.11); algorithms but those of [NewKey]; dates
+// that are no numbers (or what else the dialect writes) between 1970 and 9999; a
+// wrong iss, aud or use; a blank subject or one of more than 1024 bytes. Member
+// names are compared exactly, also in App.
 //
 // # Keys
 //

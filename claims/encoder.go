@@ -106,7 +106,13 @@ func (e *Encoder[T]) payload(c *Claims[T]) ([]byte, error) {
 			w.raw(string(m.name), m.value)
 		}
 	}
-	return w.end()
+	payload, err := w.end()
+	if err == nil && len(payload) > 4*maxMembers { // it may have too many
+		if _, err := readObject(payload, nil); err != nil {
+			return nil, fmt.Errorf("%w: %v", errUnencodable, err)
+		}
+	}
+	return payload, err
 }
 
 // appMembers returns what App adds.

@@ -7,8 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deep JSON values may nest.
-const maxDepth = 32
+const (
+	// maxDepth bounds how deep JSON values may nest.
+	maxDepth = 32
+	// maxMembers bounds how many members a text may have, at all depths together:
+	// they cost more to tell apart than anything else in a token does to read.
+	maxMembers = 256
+)
 
 // member is one member of a JSON object. Both parts are slices of the text
 // that was read, but for a name that was written with escapes.
@@ -20,8 +25,8 @@ type member struct {
 // readObject reads text as exactly one JSON object (RFC 8259) and appends its
 // members to into. It refuses what RFC 8259 leaves open or other readers let
 // pass: duplicate names at any depth, invalid UTF-8, lone surrogates, deep
-// nesting, a byte order mark, anything before or after the object but white
-// space. A text that passes has one reading only.
+// nesting, members by the hundred, a byte order mark, anything before or after
+// the object but white space. A text that passes has one reading only.
 func readObject(text []byte, into []member) ([]member, error) {
 	s := scanner{text: text}
 	s.space()
@@ -40,9 +45,10 @@ func readObject(text []byte, into []member) ([]member, error) {
 }
 
 type scanner struct {
-	text  []byte
-	at    int
-	depth int
+	text    []byte
+	at      int
+	depth   int
+	members int
 }
 
 func (s *scanner) syntax(what string) error {
@@ -109,6 +115,9 @@ func (s *scanner) object(into []member) ([]member, error) {
 }
 
 func (s *scanner) member() (member, error) {
+	if s.members++; s.members > maxMembers {
+		return member{}, s.syntax("too many members")
+	}
 	name, err := s.unescaped()
 	if err != nil {
 		return member{}, err

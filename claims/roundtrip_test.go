@@ -327,6 +327,15 @@ func bad[T any](t *testing.T, name string) {
 }
 
 // TestEncoderRefuses what a verifier would refuse or read otherwise.
+// many returns an App of n members.
+func many(n int) map[string]any {
+	app := make(map[string]any)
+	for i := range n {
+		app[fmt.Sprint("member ", i)] = i
+	}
+	return app
+}
+
 func TestEncoderRefuses(t *testing.T) {
 	good := claims.Claims[map[string]any]{Use: claims.Access, Issuer: "iss1", Subject: "alice", Audience: []string{"api"}, Expiry: moment}
 	header := claims.Header{Algorithm: "HS256"}
@@ -352,6 +361,7 @@ func TestEncoderRefuses(t *testing.T) {
 		"nbf after exp":             func(c *of_) { c.NotBefore = c.Expiry.Add(time.Second) },
 		"a scope with a space":      func(c *of_) { c.Scope = []string{"a admin"} },
 		"an empty scope":            func(c *of_) { c.Scope = []string{"a", ""} },
+		"members by the hundred":    func(c *of_) { c.App = many(253) },
 		"sub in App":                func(c *of_) { c.App = map[string]any{"sub": "admin"} },
 		"EXP in App":                func(c *of_) { c.App = map[string]any{"EXP": 1} },
 		"party in App":              func(c *of_) { c.App = map[string]any{"Party": "Admin"} },

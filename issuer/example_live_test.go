@@ -1,0 +1,62 @@
+package issuer_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/middleware"
+)
+
+// A logout that guards see at once, and not when the access token expires.
+func ExampleNewSessionVerifier() {
+	keys, err := issuer.NewSchedule(newKey(time.Time{}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	store := issuer.NewMemoryStore()
+	tokens, err := issuer.New(issuer.Config[Account]{Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, Store: store})
+	if err != nil {
+		log.Fatal(err)
+	}
+	verify, err := claims.NewVerifier[Account](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: tokens.KeySet()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	live, err := issuer.NewSessionVerifier(verify, store, 0) // ask the store for every request
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = middleware.New(live, middleware.Config{})
+
+	ctx := context.Background()
+	pair, err := tokens.Issue(ctx, claims.Claims[Account]{Subject: "alice"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, before := live.Verify(ctx, pair.AccessToken)
+	if err := tokens.Revoke(ctx, pair.RefreshToken); err != nil {
+		log.Fatal(err)
+	}
+	_, after := live.Verify(ctx, pair.AccessToken)
+	fmt.Println(before, "|", after)
+	// Output: <nil> | claims: invalid token: its session has ended
+}
+
+// Keys in a directory, such as 20261201T000000Z.ES256.pem. Whoever puts the next
+// one there rotates; whoever removes one withdraws it.
+func ExampleLoadSchedule() {
+	keys, err := issuer.LoadSchedule("/etc/gatehouse/keys", nil)
+	if err != nil {
+		log.Fatal(err) // says which file is wrong, and how to mend it
+	}
+	_, err = issuer.New(issuer.Config[Account]{
+		Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, Store: issuer.NewMemoryStore(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+}

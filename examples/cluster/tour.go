@@ -101,22 +101,27 @@ func (t *traveller) look(ctx context.Context, access, user string) error {
 	return err
 }
 
-// do sends a request, and once more if the answer is 503: that says that asking
-// again is right.
+// do sends a request, and again if the answer is 503: that says that asking again
+// is right. A balancer may have more than one connection to a replica that died.
 func (t *traveller) do(ctx context.Context, method, path, access string, form url.Values) ([]byte, error) {
-	for last := false; ; last = true {
+	for tries := 1; ; tries++ {
 		status, body, err := t.send(ctx, method, path, access, form)
 		switch {
 		case err != nil:
 			return nil, err
 		case status == http.StatusOK:
 			return body, nil
-		case status != http.StatusServiceUnavailable || last:
+		case status != http.StatusServiceUnavailable || tries == 5:
 			return nil, fmt.Errorf("%s: status %d, %s", path, status, body)
 		}
 		t.mu.Lock()
 		t.again++
 		t.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond): // Retry-After says 1 s
+		}
 	}
 }
 

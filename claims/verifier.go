@@ -42,13 +42,14 @@ type Config struct {
 	InsecureAnyTime bool
 	// MaxBytes is how long a token may be; 16 KiB if 0.
 	MaxBytes int
-	// Remember is how many verified tokens are remembered, so that one that
-	// comes again costs a hundredth of a signature check: 16,384 if 0, none if
+	// Remember is how many verified tokens are remembered, so that one that comes
+	// again costs a digest instead of a signature check: 16,384 if 0, none if
 	// negative; rounded up to a power of two. Answers are the same either way: at
 	// every request the key must still be offered and the dates must hold. It is
 	// on by default because of that, because only tokens that passed are kept
 	// (their claims, under a SHA-256, never their text), and because its memory is
-	// bounded: about 1.5 KB each, and 2 KiB of tokens each taken together.
+	// bounded: some 400 bytes each with few claims, and 2 KiB of tokens each taken
+	// together.
 	Remember int
 }
 

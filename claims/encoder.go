@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -18,9 +19,9 @@ import (
 // zero value writes nothing.
 type Encoder[T any] struct {
 	dialect Dialect
-	members []string
-	taken   []string
-	app     bool // T has members
+	taken   []string // members that App must not have
+	placed  []string // members of App that Dialect.Members has put in a place
+	app     bool     // T has members
 }
 
 // NewEncoder returns an Encoder, or every mistake in d and T.
@@ -33,7 +34,13 @@ func NewEncoder[T any](d Dialect) (*Encoder[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Encoder[T]{dialect: d, members: d.Members, taken: d.names(), app: app.loose || len(app.fields) > 0}, nil
+	e := &Encoder[T]{dialect: d, taken: d.names(), app: app.loose || len(app.fields) > 0}
+	for _, name := range d.Members {
+		if !slices.Contains(e.taken, name) {
+			e.placed = append(e.placed, name)
+		}
+	}
+	return e, nil
 }
 
 // Encode returns the header and payload of a token, encoded and joined by a
@@ -47,76 +54,80 @@ func NewEncoder[T any](d Dialect) (*Encoder[T], error) {
 // reads itself) or read otherwise (a scope with a space) is refused here, with
 // an error that names it.
 func (e *Encoder[T]) Encode(h Header, c *Claims[T]) (string, error) {
-	if e == nil || e.members == nil {
+	if e == nil || e.dialect.Members == nil {
 		return "", fmt.Errorf("%w: the encoder was not made by NewEncoder", errUnencodable)
 	}
 	if c.Use != Access && c.Use != Refresh {
 		return "", fmt.Errorf("%w: Use is %q, not access or refresh", errUnencodable, c.Use)
 	}
-	head, err := e.header(h, c.Use)
+	var room [1 << 10]byte // on the stack: most tokens take no other memory than their own
+	b, err := e.header(room[:0], h, c.Use)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", errUnencodable, err)
 	}
-	payload, err := e.payload(c)
-	if err != nil {
-		return "", err
+	head := len(b)
+	if b, err = e.payload(b, c); err != nil {
+		return "", fmt.Errorf("%w: %w", errUnencodable, err)
 	}
-	n := base64.RawURLEncoding.EncodedLen(len(head))
-	out := make([]byte, n+1+base64.RawURLEncoding.EncodedLen(len(payload)))
-	base64.RawURLEncoding.Encode(out, head)
-	out[n] = '.'
-	base64.RawURLEncoding.Encode(out[n+1:], payload)
-	return string(out), nil
+	end := len(b)
+	b = base64.RawURLEncoding.AppendEncode(b, b[:head])
+	b = append(b, '.')
+	b = base64.RawURLEncoding.AppendEncode(b, b[head:end])
+	return string(b[end:]), nil
 }
 
-func (e *Encoder[T]) header(h Header, use Use) ([]byte, error) {
+// header appends the header of a token.
+func (e *Encoder[T]) header(b []byte, h Header, use Use) ([]byte, error) {
 	if _, ok := algorithms[h.Algorithm]; !ok {
-		return nil, fmt.Errorf("%w: algorithm %s is not supported", errUnencodable, quoted(h.Algorithm))
+		return nil, fmt.Errorf("algorithm %s is not supported", quoted(h.Algorithm))
 	}
-	if len(h.KeyID) > maxKeyID {
-		return nil, fmt.Errorf("%w: kid is longer than %d bytes", errUnencodable, maxKeyID)
+	if len(h.KeyID) > maxKeyID || !utf8.ValidString(h.KeyID) {
+		return nil, fmt.Errorf("kid is longer than %d bytes, or not valid UTF-8", maxKeyID)
 	}
-	var w objectWriter
+	b = append(b, '{')
 	if e.dialect.TypeFirst {
-		w.str("typ", e.dialect.typeOf(use))
+		b = appendQuoted(appendName(b, "typ"), e.dialect.typeOf(use))
 	}
-	w.str("alg", h.Algorithm)
+	b = appendQuoted(appendName(b, "alg"), h.Algorithm)
 	if !e.dialect.TypeFirst {
-		w.str("typ", e.dialect.typeOf(use))
+		b = appendQuoted(appendName(b, "typ"), e.dialect.typeOf(use))
 	}
-	w.optional("kid", h.KeyID)
-	return w.end()
+	if h.KeyID != "" {
+		b = appendQuoted(appendName(b, "kid"), h.KeyID)
+	}
+	return append(b, '}'), nil
 }
 
-func (e *Encoder[T]) payload(c *Claims[T]) ([]byte, error) {
-	app, err := e.appMembers(c)
+// payload appends the payload of a token.
+func (e *Encoder[T]) payload(b []byte, c *Claims[T]) ([]byte, error) {
+	var few [16]member
+	app, err := e.appMembers(c, few[:0])
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("in App: %w", err)
 	}
-	var w objectWriter
-	for _, name := range e.members {
-		if slices.Contains(e.taken, name) {
-			e.registered(&w, name, c)
-		} else if i := slices.IndexFunc(app, func(m member) bool { return string(m.name) == name }); i >= 0 {
-			w.raw(name, app[i].value)
+	start := len(b)
+	b = append(b, '{')
+	for _, name := range e.dialect.Members {
+		if b, err = e.member(b, name, c, app); err != nil {
+			return nil, err
 		}
 	}
 	for _, m := range app {
-		if !slices.Contains(e.members, string(m.name)) {
-			w.raw(string(m.name), m.value)
+		if !slices.Contains(e.placed, string(m.name)) {
+			b = append(appendName(b, string(m.name)), m.value...)
 		}
 	}
-	payload, err := w.end()
-	if err == nil && len(payload) > 4*maxMembers { // it may have too many
-		if _, err := readObject(payload, nil); err != nil {
-			return nil, fmt.Errorf("%w: %v", errUnencodable, err)
+	b = append(b, '}')
+	if len(b)-start > 4*maxMembers { // it may have too many
+		if _, err := readObject(slices.Clone(b[start:]), nil); err != nil {
+			return nil, err
 		}
 	}
-	return payload, err
+	return b, nil
 }
 
-// appMembers returns what App adds.
-func (e *Encoder[T]) appMembers(c *Claims[T]) ([]member, error) {
+// appMembers appends what App adds to into.
+func (e *Encoder[T]) appMembers(c *Claims[T], into []member) ([]member, error) {
 	if !e.app || c.Use == Refresh {
 		return nil, nil
 	}
@@ -124,214 +135,203 @@ func (e *Encoder[T]) appMembers(c *Claims[T]) ([]member, error) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(c.App); err != nil {
-		return nil, fmt.Errorf("%w: App: %w", errUnencodable, err)
+		return nil, err
 	}
 	if string(bytes.TrimSpace(b.Bytes())) == "null" {
 		return nil, nil
 	}
-	members, err := readObject(b.Bytes(), nil)
+	members, err := readObject(b.Bytes(), into)
 	if err != nil {
-		return nil, fmt.Errorf("%w: App: %v", errUnencodable, err)
+		return nil, err
 	}
 	for _, m := range members {
 		if containsFold(e.taken, string(m.name)) {
-			return nil, fmt.Errorf("%w: App: member %s is a field of Claims", errUnencodable, quoted(string(m.name)))
+			return nil, fmt.Errorf("member %s is a field of Claims", quoted(string(m.name)))
 		}
 	}
 	return members, nil
 }
 
-// registered writes the member name, which the dialect gives a meaning.
-func (e *Encoder[T]) registered(w *objectWriter, name string, c *Claims[T]) {
+// member appends a member that has a place: one that the dialect gives a
+// meaning, or else one of App's. There may be nothing to append.
+func (e *Encoder[T]) member(b []byte, name string, c *Claims[T], app []member) ([]byte, error) {
 	d := &e.dialect
 	if c.Use == Refresh && (name == "scope" || name == d.PartyMember) {
-		return
+		return b, nil
 	}
 	switch name {
 	case "iss":
-		w.required(name, c.Issuer)
+		return appendRequired(b, name, c.Issuer)
 	case "sub":
-		e.subject(w, c.Subject)
+		return e.subject(b, c.Subject)
 	case "aud":
-		w.audience(name, c.Audience)
+		return appendAudience(b, c.Audience)
 	case "exp":
 		if c.Expiry.IsZero() && !d.InsecureNoExpiry {
-			w.fail("exp is missing")
-			return
+			return nil, errors.New("exp is missing")
 		}
-		w.date(name, d.Time, c.Expiry)
+		return appendDate(b, name, d.Time, c.Expiry)
 	case "nbf":
 		if !c.Expiry.IsZero() && c.NotBefore.After(c.Expiry) {
-			w.fail("nbf is after exp")
+			return nil, errors.New("nbf is after exp")
 		}
-		w.date(name, d.Time, c.NotBefore)
+		return appendDate(b, name, d.Time, c.NotBefore)
 	case "iat":
-		w.date(name, d.Time, c.IssuedAt)
+		return appendDate(b, name, d.Time, c.IssuedAt)
 	case "jti":
-		w.optional(name, c.ID)
+		return appendOptional(b, name, c.ID)
 	case "sid":
-		w.optional(name, c.Session)
+		return appendOptional(b, name, c.Session)
 	case "scope":
-		for _, s := range c.Scope {
-			if s == "" || strings.Contains(s, " ") {
-				w.fail("scope %s is empty or has a space", quoted(s))
-			}
-		}
-		w.optional(name, strings.Join(c.Scope, " "))
+		return appendScope(b, c.Scope)
 	case d.PartyMember:
-		e.party(w, c.Party)
+		return e.party(b, c.Party)
 	case d.UseMember:
-		w.str(name, string(c.Use))
+		return appendQuoted(appendName(b, name), string(c.Use)), nil
 	case d.RefreshMark:
-		if c.Use == Refresh {
-			w.required(name, c.AccessID)
+		if c.Use != Refresh {
+			return b, nil
 		}
+		return appendRequired(b, name, c.AccessID)
 	case d.LifetimeMember:
 		if c.IssuedAt.IsZero() || c.Expiry.IsZero() {
-			w.fail("%s needs IssuedAt and Expiry", name)
+			return nil, fmt.Errorf("%s needs IssuedAt and Expiry", name)
 		}
-		w.raw(name, strconv.AppendInt(nil, c.Expiry.Unix()-c.IssuedAt.Unix(), 10))
+		return strconv.AppendInt(appendName(b, name), c.Expiry.Unix()-c.IssuedAt.Unix(), 10), nil
 	}
+	if i := slices.IndexFunc(app, func(m member) bool { return string(m.name) == name }); i >= 0 {
+		b = append(appendName(b, name), app[i].value...)
+	}
+	return b, nil
 }
 
-func (e *Encoder[T]) subject(w *objectWriter, subject string) {
+func (e *Encoder[T]) subject(b []byte, subject string) ([]byte, error) {
 	switch {
 	case subject == "" && e.dialect.AbsentSubject:
+		return b, nil
 	case strings.TrimSpace(subject) == "":
-		w.fail("Subject is blank")
+		return nil, errors.New("sub is blank")
 	case len(subject) > maxSubject:
-		w.fail("Subject is longer than %d bytes", maxSubject)
+		return nil, fmt.Errorf("sub is longer than %d bytes", maxSubject)
 	case !e.dialect.ObjectSubject:
-		w.str("sub", subject)
-	default:
-		if members, err := readObject([]byte(subject), nil); err != nil || len(members) == 0 {
-			w.fail("Subject is no JSON object with members, as this dialect writes it")
-			return
-		}
-		w.raw("sub", []byte(compact([]byte(subject))))
+		return appendOptional(b, "sub", subject)
 	}
+	if members, err := readObject([]byte(subject), nil); err != nil || len(members) == 0 {
+		return nil, errors.New("sub is no JSON object with members, as this dialect writes it")
+	}
+	return append(appendName(b, "sub"), compact([]byte(subject))...), nil
 }
 
-func (e *Encoder[T]) party(w *objectWriter, party Party) {
+func (e *Encoder[T]) party(b []byte, party Party) ([]byte, error) {
 	if !e.dialect.NumericParty {
-		w.optional(e.dialect.PartyMember, string(party))
-		return
+		return appendOptional(b, e.dialect.PartyMember, string(party))
 	}
 	if party == "" {
-		return
+		return b, nil
 	}
 	n, err := strconv.ParseInt(string(party), 10, 64)
 	if err != nil || strconv.FormatInt(n, 10) != string(party) {
-		w.fail("Party %s is no integer, as this dialect writes it", quoted(string(party)))
-		return
+		return nil, fmt.Errorf("party %s is no integer, as this dialect writes it", quoted(string(party)))
 	}
-	w.raw(e.dialect.PartyMember, []byte(party))
+	return append(appendName(b, e.dialect.PartyMember), party...), nil
 }
 
-// objectWriter writes one JSON object and keeps the first mistake.
-type objectWriter struct {
-	b   []byte
-	err error
-}
-
-func (w *objectWriter) fail(format string, a ...any) {
-	if w.err == nil {
-		w.err = fmt.Errorf("%w: "+format, append([]any{errUnencodable}, a...)...)
-	}
-}
-
-func (w *objectWriter) name(name string) {
-	if w.b == nil {
-		w.b = append(make([]byte, 0, 512), '{')
-	} else {
-		w.b = append(w.b, ',')
-	}
-	w.quote(name)
-	w.b = append(w.b, ':')
-}
-
-func (w *objectWriter) raw(name string, value []byte) {
-	w.name(name)
-	w.b = append(w.b, value...)
-}
-
-func (w *objectWriter) str(name, value string) {
-	if !utf8.ValidString(value) {
-		w.fail("%s is not valid UTF-8", name)
-	}
-	w.name(name)
-	w.quote(value)
-}
-
-func (w *objectWriter) optional(name, value string) {
-	if value != "" {
-		w.str(name, value)
-	}
-}
-
-func (w *objectWriter) required(name, value string) {
+func appendRequired(b []byte, name, value string) ([]byte, error) {
 	if value == "" {
-		w.fail("%s is missing", name)
+		return nil, fmt.Errorf("%s is missing", name)
 	}
-	w.str(name, value)
+	return appendOptional(b, name, value)
 }
 
-func (w *objectWriter) audience(name string, audience []string) {
-	switch {
-	case len(audience) == 0 || slices.Contains(audience, ""):
-		w.fail("%s is missing or has an empty name", name)
-	case len(audience) == 1:
-		w.str(name, audience[0])
-	default:
-		list := objectWriter{}
-		for i, a := range audience {
-			list.b = append(list.b, "[,"[min(i, 1)])
-			if !utf8.ValidString(a) {
-				w.fail("%s is not valid UTF-8", name)
-			}
-			list.quote(a)
+func appendOptional(b []byte, name, value string) ([]byte, error) {
+	if value == "" {
+		return b, nil
+	}
+	if !utf8.ValidString(value) {
+		return nil, fmt.Errorf("%s is not valid UTF-8", name)
+	}
+	return appendQuoted(appendName(b, name), value), nil
+}
+
+func appendAudience(b []byte, audience []string) ([]byte, error) {
+	for _, a := range audience {
+		if a == "" || !utf8.ValidString(a) {
+			return nil, errors.New("aud has a name that is empty or not valid UTF-8")
 		}
-		w.raw(name, append(list.b, ']'))
 	}
+	switch len(audience) {
+	case 0:
+		return nil, errors.New("aud is missing")
+	case 1:
+		return appendQuoted(appendName(b, "aud"), audience[0]), nil
+	}
+	b = append(appendName(b, "aud"), '[')
+	for i, a := range audience {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendQuoted(b, a)
+	}
+	return append(b, ']'), nil
 }
 
-func (w *objectWriter) date(name string, f TimeFormat, t time.Time) {
+func appendScope(b []byte, scope []string) ([]byte, error) {
+	if len(scope) == 0 {
+		return b, nil
+	}
+	b = append(appendName(b, "scope"), '"')
+	for i, s := range scope {
+		if s == "" || strings.Contains(s, " ") || !utf8.ValidString(s) {
+			return nil, fmt.Errorf("scope %s is empty, has a space or is not valid UTF-8", quoted(s))
+		}
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = appendEscaped(b, s)
+	}
+	return append(b, '"'), nil
+}
+
+func appendDate(b []byte, name string, f TimeFormat, t time.Time) ([]byte, error) {
 	if t.IsZero() {
-		return
+		return b, nil
 	}
-	w.name(name)
-	b, err := f.append(w.b, t)
+	b, err := f.append(appendName(b, name), t)
 	if err != nil {
-		w.fail("%s: %v", name, err)
-		return
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	w.b = b
+	return b, nil
 }
 
-// quote writes s, which is valid UTF-8, with no more escapes than RFC 8259 §7
-// demands.
-func (w *objectWriter) quote(s string) {
+// appendName begins a member of the object at the end of b.
+func appendName(b []byte, name string) []byte {
+	if b[len(b)-1] != '{' { // which no value ends with
+		b = append(b, ',')
+	}
+	return append(appendQuoted(b, name), ':')
+}
+
+func appendQuoted(b []byte, s string) []byte {
+	return append(appendEscaped(append(b, '"'), s), '"')
+}
+
+// appendEscaped appends s, which is valid UTF-8, with no more escapes than
+// RFC 8259 §7 demands.
+func appendEscaped(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
-	w.b = append(w.b, '"')
+	done := 0
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			w.b = append(w.b, '\\', c)
-		case c < ' ':
-			w.b = append(w.b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			w.b = append(w.b, c)
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[done:i]...)
+		done = i + 1
+		if c < ' ' {
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		} else {
+			b = append(b, '\\', c)
 		}
 	}
-	w.b = append(w.b, '"')
-}
-
-func (w *objectWriter) end() ([]byte, error) {
-	if w.err != nil {
-		return nil, w.err
-	}
-	if w.b == nil {
-		return []byte("{}"), nil
-	}
-	return append(w.b, '}'), nil
+	return append(b, s[done:]...)
 }

@@ -35,9 +35,12 @@ type memory[T any] struct {
 	bytes atomic.Int64
 }
 
-type set[T any] [ways]atomic.Pointer[remembered[T]]
+type set[T any] [ways]atomic.Pointer[verified[T]]
 
 type digest [sha256.Size]byte
+
+// home is where a token is looked for first in its set.
+func (d *digest) home() int { return int(d[4]) % ways }
 
 // digestOf hashes a token. Most are short enough to be hashed without a copy on
 // the heap.
@@ -49,15 +52,15 @@ func digestOf(token string) digest {
 	return sha256.Sum256(short[:copy(short[:], token)])
 }
 
-// remembered is what a verified token said, under which policy, and which key
-// vouched for it.
-type remembered[T any] struct {
+// verified is what a token said, under which policy, and which key vouched for
+// it.
+type verified[T any] struct {
 	digest digest
-	claims *Claims[T]
+	bytes  int64 // of the token
+	claims Claims[T]
 	policy *policy
 	header Header
 	key    *Key
-	bytes  int64
 }
 
 func newMemory[T any](tokens int) *memory[T] {
@@ -75,33 +78,34 @@ func (m *memory[T]) of(d *digest) *set[T] {
 }
 
 // recall returns what is remembered of a token, nil if nothing is.
-func (m *memory[T]) recall(d *digest) *remembered[T] {
-	s := m.of(d)
+func (m *memory[T]) recall(d *digest) *verified[T] {
+	s, home := m.of(d), d.home()
 	for i := range s {
-		if r := s[i].Load(); r != nil && r.digest == *d {
+		if r := s[(home+i)%ways].Load(); r != nil && r.digest == *d {
 			return r
 		}
 	}
 	return nil
 }
 
-func (m *memory[T]) remember(r *remembered[T], now time.Time) {
-	s := m.of(&r.digest)
-	victim := int(r.digest[4]) % ways
+func (m *memory[T]) remember(r *verified[T], now time.Time) {
+	s, home := m.of(&r.digest), r.digest.home()
+	victim := &s[home]
 	for i := range s {
-		switch old := s[i].Load(); {
+		place := &s[(home+i)%ways]
+		switch old := place.Load(); {
 		case old == nil, old.digest == r.digest:
-			m.replace(&s[i], r)
+			m.replace(place, r)
 			return
 		case !old.claims.Expiry.IsZero() && now.After(old.claims.Expiry.Add(maxLeeway)):
-			victim = i
+			victim = place
 		}
 	}
-	m.replace(&s[victim], r)
+	m.replace(victim, r)
 }
 
 // replace puts r in a place, if the tokens are not too long then.
-func (m *memory[T]) replace(place *atomic.Pointer[remembered[T]], r *remembered[T]) {
+func (m *memory[T]) replace(place *atomic.Pointer[verified[T]], r *verified[T]) {
 	old := place.Load()
 	grown := r.bytes
 	if old != nil {
@@ -114,18 +118,12 @@ func (m *memory[T]) replace(place *atomic.Pointer[remembered[T]], r *remembered[
 
 // again judges a token that was verified before. It reports false where only
 // a full check can tell: its key is no longer offered.
-func (r *remembered[T]) again(ctx context.Context, now time.Time) (*Claims[T], bool, error) {
+func (r *verified[T]) again(ctx context.Context, now time.Time) (bool, error) {
 	keys, err := r.policy.keysFor(ctx, r.header)
-	if err != nil {
-		return nil, true, err
+	if err != nil || !offered(keys, r.header, r.key) {
+		return false, err
 	}
-	if !offered(keys, r.header, r.key) {
-		return nil, false, nil
-	}
-	if err := r.policy.checkDates(r.claims.NotBefore, r.claims.IssuedAt, r.claims.Expiry, now); err != nil {
-		return nil, true, err
-	}
-	return r.claims, true, nil
+	return true, r.policy.checkDates(r.claims.NotBefore, r.claims.IssuedAt, r.claims.Expiry, now)
 }
 
 // offered reports whether k is among the first keys that fit a header, of which

@@ -22,12 +22,12 @@ type policy struct {
 
 // claims reads the registered members into c as the policy's dialect writes
 // them, and checks all of them but the dates against the clock.
-func (p *policy) claims(c *Claims[struct{}], u *unverified) error {
-	if err := p.checkType(u.header); err != nil {
+func (p *policy) claims(c *Claims[struct{}], h *header, members []member) error {
+	if err := p.checkType(h); err != nil {
 		return err
 	}
 	var use string
-	for _, m := range u.members {
+	for _, m := range members {
 		if err := p.take(c, &use, m); err != nil {
 			return err
 		}

@@ -9,10 +9,9 @@ import (
 // unverified is a token that was read and not believed yet.
 type unverified struct {
 	header  *header
-	encoded string   // the header's segment
-	signed  string   // header and payload segments: what the signature is over
-	sig     []byte   // the signature
-	members []member // of the payload
+	encoded string // the header's segment
+	signed  string // header and payload segments: what the signature is over
+	sig     []byte // the signature
 }
 
 // header is what a JOSE header says that matters here.

@@ -145,85 +145,89 @@ func (v *Verifier[T]) Verify(ctx context.Context, token string) (*Claims[T], err
 // verify answers from memory if it can.
 func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (*Claims[T], error) {
 	if v.tokens == nil || len(token) > v.maxBytes {
-		c, _, err := v.check(ctx, token, now)
-		return c, err
+		r, err := v.check(ctx, token, now)
+		if err != nil {
+			return nil, err
+		}
+		return &r.claims, nil
 	}
 	d := digestOf(token)
 	if r := v.tokens.recall(&d); r != nil {
-		if c, known, err := r.again(ctx, now); known {
-			return c, err
+		if known, err := r.again(ctx, now); err != nil {
+			return nil, err
+		} else if known {
+			return &r.claims, nil
 		}
 	}
-	c, r, err := v.check(ctx, token, now)
+	r, err := v.check(ctx, token, now)
 	if err != nil {
 		return nil, err
 	}
-	r.digest, r.claims, r.bytes = d, c, int64(len(token))
-	v.tokens.remember(&r, now)
-	return c, nil
+	r.digest, r.bytes = d, int64(len(token))
+	v.tokens.remember(r, now)
+	return &r.claims, nil
 }
 
-// check reads a token and checks everything. What it returns besides the claims
-// says who vouches for them.
-func (v *Verifier[T]) check(ctx context.Context, token string, now time.Time) (*Claims[T], remembered[T], error) {
-	var none remembered[T]
+// check reads a token and checks everything.
+func (v *Verifier[T]) check(ctx context.Context, token string, now time.Time) (*verified[T], error) {
 	var few [16]member
-	u, err := v.read(token, few[:0])
+	u, members, err := v.read(token, few[:0])
 	if err != nil {
-		return nil, none, err
+		return nil, err
 	}
-	p, err := v.policyOf(u.members)
+	p, err := v.policyOf(members)
 	if err != nil {
-		return nil, none, err
+		return nil, err
 	}
 	if len(token) > p.MaxBytes {
-		return nil, none, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
+		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
 	}
 	said := Claims[struct{}]{Use: p.Use}
-	if err := p.claims(&said, &u); err != nil {
-		return nil, none, err
+	if err := p.claims(&said, u.header, members); err != nil {
+		return nil, err
 	}
 	key, err := p.checkSignature(ctx, &u)
 	if err != nil {
-		return nil, none, err
+		return nil, err
 	}
 	v.headers.remember(u.encoded, u.header)
 	if err := p.checkDates(said.NotBefore, said.IssuedAt, said.Expiry, now); err != nil {
-		return nil, none, err
+		return nil, err
 	}
-	c := &Claims[T]{
+	r := &verified[T]{policy: p, header: u.header.Header, key: key, claims: Claims[T]{
 		Issuer: said.Issuer, Subject: said.Subject, Audience: said.Audience,
 		Expiry: said.Expiry, NotBefore: said.NotBefore, IssuedAt: said.IssuedAt,
 		ID: said.ID, Session: said.Session, Party: said.Party, Scope: said.Scope,
 		Use: said.Use, AccessID: said.AccessID,
+	}}
+	if err := p.app.read(members, reflect.ValueOf(&r.claims.App).Elem()); err != nil {
+		return nil, err
 	}
-	if err := p.app.read(u.members, reflect.ValueOf(&c.App).Elem()); err != nil {
-		return nil, none, err
-	}
-	return c, remembered[T]{policy: p, header: u.header.Header, key: key}, nil
+	return r, nil
 }
 
-// read takes a token apart as far as that is the same for every issuer.
-func (v *Verifier[T]) read(token string, few []member) (u unverified, err error) {
+// read takes a token apart as far as that is the same for every issuer. It
+// appends the payload's members to few.
+func (v *Verifier[T]) read(token string, few []member) (u unverified, members []member, err error) {
 	head, payload, signature, err := split(token, v.maxBytes)
 	if err != nil {
-		return u, err
+		return u, nil, err
 	}
 	u.encoded, u.signed = head, token[:len(head)+1+len(payload)]
 	if u.header = v.headers.recall(head); u.header == nil {
 		if u.header, err = readHeader(head); err != nil {
-			return u, err
+			return u, nil, err
 		}
 	}
 	if u.sig, err = decodeSegment(signature); err != nil {
-		return u, err
+		return u, nil, err
 	}
 	text, err := decodeSegment(payload)
 	if err != nil {
-		return u, err
+		return u, nil, err
 	}
-	u.members, err = readObject(text, few)
-	return u, err
+	members, err = readObject(text, few)
+	return u, members, err
 }
 
 // policyOf returns what the issuer that the payload names must fulfil.

@@ -16,37 +16,45 @@ import (
 // Nothing else of the request is read: no query, no form (RFC 6750 §2.2 and
 // §2.3, both discouraged by RFC 9700 §4.3.2), no other header.
 func Bearer(r *http.Request) (string, error) {
-	switch fields := r.Header["Authorization"]; len(fields) {
+	token, err := credentials(r)
+	if err == nil {
+		err = wellFormed(token)
+	}
+	if err != nil {
+		return "", err
+	}
+	return token, nil
+}
+
+// token takes the token out of the Authorization header or, if there is none
+// and the Config names one, a cookie. Its form is not checked.
+func (g *Guard[T]) token(r *http.Request) (string, error) {
+	if g.config.Cookie != "" && len(r.Header["Authorization"]) == 0 {
+		return cookie(r.CookiesNamed(g.config.Cookie))
+	}
+	return credentials(r)
+}
+
+// credentials reads RFC 6750 §2.1: "Bearer" 1*SP b64token, the scheme in any
+// case (RFC 9110 §11.1), but for the form of the token. What does not begin with
+// "Bearer" and a space is of another scheme.
+func credentials(r *http.Request) (string, error) {
+	fields := r.Header["Authorization"]
+	switch len(fields) {
 	case 0:
 		return "", ErrMissing
 	case 1:
-		return bearer(fields[0])
 	default:
 		// Authorization is no list (RFC 9110 §11.6.2). Which of several counts
 		// would depend on who reads: a proxy may take another than we.
 		return "", fmt.Errorf("%w: %d Authorization headers", ErrMalformed, len(fields))
 	}
-}
-
-// token takes the token out of the Authorization header or, if there is none
-// and the Config names one, a cookie.
-func (g *Guard[T]) token(r *http.Request) (string, error) {
-	if g.config.Cookie != "" && len(r.Header["Authorization"]) == 0 {
-		return cookie(r.CookiesNamed(g.config.Cookie))
-	}
-	return Bearer(r)
-}
-
-// bearer reads the credentials of RFC 6750 §2.1: "Bearer" 1*SP b64token, the
-// scheme in any case (RFC 9110 §11.1). What does not begin with "Bearer" and a
-// space is of another scheme.
-func bearer(field string) (string, error) {
-	scheme, rest, _ := strings.Cut(field, " ")
+	scheme, rest, _ := strings.Cut(fields[0], " ")
 	// Nothing beyond ASCII folds to a letter of this word.
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", fmt.Errorf("%w: another scheme", ErrMissing)
 	}
-	return wellFormed(strings.TrimLeft(rest, " "))
+	return strings.TrimLeft(rest, " "), nil
 }
 
 func cookie(found []*http.Cookie) (string, error) {
@@ -58,22 +66,22 @@ func cookie(found []*http.Cookie) (string, error) {
 	case found[0].Quoted:
 		return "", fmt.Errorf("%w: in quotes", claims.ErrInvalid)
 	}
-	return wellFormed(found[0].Value)
+	return found[0].Value, nil
 }
 
-// wellFormed returns token if it is a b64token. That there is none, or more
+// wellFormed returns nil if token is a b64token. That there is none, or more
 // than one word, is the request's mistake (400). Other bytes are the token's
 // (401): nothing is trimmed, unquoted or percent-decoded to make it fit.
-func wellFormed(token string) (string, error) {
+func wellFormed(token string) error {
 	switch {
 	case isB64token(token):
-		return token, nil
+		return nil
 	case token == "":
-		return "", fmt.Errorf("%w: the token is empty", ErrMalformed)
+		return fmt.Errorf("%w: the token is empty", ErrMalformed)
 	case strings.ContainsAny(token, " \t"):
-		return "", fmt.Errorf("%w: something follows the token", ErrMalformed)
+		return fmt.Errorf("%w: something follows the token", ErrMalformed)
 	}
-	return "", fmt.Errorf("%w: a byte that is not of a b64token", claims.ErrInvalid)
+	return fmt.Errorf("%w: a byte that is not of a b64token", claims.ErrInvalid)
 }
 
 // isB64token reports whether s is

@@ -14,7 +14,8 @@ import (
 // FuzzAuthorization (BE-28) compares the guard with a regular expression that
 // was written from RFC 6750 §2.1 alone: a field is taken for a token exactly if
 // the expression matches, and for the same token. With a real verifier, only
-// what looks like a JWT gets in. Two runs give the same answer.
+// what looks like a JWT gets in. Two runs give the same answer, and so does a
+// wrapper of the verifier, of which the guard does not know what it refuses.
 func FuzzAuthorization(f *testing.F) {
 	good := token(f, goodHeader, goodPayload(""))
 	for _, field := range []string{
@@ -32,7 +33,9 @@ func FuzzAuthorization(f *testing.F) {
 		seen = token
 		return people["token-a"], nil
 	}), middleware.Config{Logger: quiet})
-	real := middleware.New(realVerifier(f), middleware.Config{Logger: quiet})
+	verifier := realVerifier(f)
+	real := middleware.New(verifier, middleware.Config{Logger: quiet})
+	wrapped := middleware.New(verifyFunc(verifier.Verify), middleware.Config{Logger: quiet})
 	f.Fuzz(func(t *testing.T, field string) {
 		seen = ""
 		_, err := shape.Check(bearer(field))
@@ -50,12 +53,16 @@ func FuzzAuthorization(f *testing.F) {
 		if _, again := real.Check(bearer(field)); fmt.Sprint(again) != fmt.Sprint(err) || (errors.Is(err, middleware.ErrMissing) != errors.Is(again, middleware.ErrMissing)) {
 			t.Errorf("%q: first %v, then %v", field, err, again)
 		}
-		answer := func() string {
-			w := serve(real.Handler(new(room)), bearer(field))
+		answer := func(g *middleware.Guard[account]) string {
+			w := serve(g.Handler(new(room)), bearer(field))
 			return fmt.Sprint(w.Code, w.Header(), w.Body)
 		}
-		if first, then := answer(), answer(); first != then {
+		first := answer(real)
+		if then := answer(real); first != then {
 			t.Errorf("%q: first %s, then %s", field, first, then)
+		}
+		if other := answer(wrapped); first != other {
+			t.Errorf("%q: %s, but with the verifier wrapped %s", field, first, other)
 		}
 	})
 }

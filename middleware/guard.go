@@ -21,6 +21,7 @@ import (
 // with 503.
 type Guard[T any] struct {
 	verifier verifier[T]
+	strict   bool // verifier refuses by itself whatever is no b64token
 	config   Config
 	mistake  error // why this guard admits nobody
 	checks   []check[T]
@@ -50,7 +51,8 @@ func New[T any](v interface {
 	if isNil(v) {
 		mistake = errors.Join(errors.New("middleware: New: the verifier is nil"), mistake)
 	}
-	g := &Guard[T]{verifier: v, config: c}
+	_, strict := v.(*claims.Verifier[T])
+	g := &Guard[T]{verifier: v, strict: strict, config: c}
 	if mistake != nil {
 		return g.spoiled(mistake)
 	}
@@ -147,6 +149,9 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 		return nil, &refusal{class: ErrUnavailable, cause: g.mistake, known: true}
 	}
 	token, err := g.token(r)
+	if err == nil && !g.strict {
+		err = wellFormed(token)
+	}
 	if err != nil {
 		return nil, judge(err, ErrMalformed, claims.ErrInvalid, ErrMissing)
 	}
@@ -159,6 +164,9 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 	}()
 	c, err = g.verifier.Verify(r.Context(), token)
 	switch {
+	case err != nil && g.strict && wellFormed(token) != nil:
+		// Looked at only now, as each byte of a good token would be read twice.
+		return nil, judge(wellFormed(token), ErrMalformed, claims.ErrInvalid)
 	case err != nil:
 		return nil, judge(err, claims.ErrInvalid, ErrUnavailable)
 	case c == nil:

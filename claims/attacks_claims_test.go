@@ -458,3 +458,23 @@ func TestDocuments(t *testing.T) {
 		}
 	}
 }
+
+// TestDuplicateAmongMany (CL-19) repeats each name of small and large objects,
+// at the end: few names are compared otherwise than many.
+func TestDuplicateAmongMany(t *testing.T) {
+	for _, n := range []int{1, 2, 15, 16, 17, 18, 100, 255} {
+		var text strings.Builder
+		for i := range n {
+			fmt.Fprintf(&text, `"%d":0,`, i*7919)
+		}
+		if _, err := claims.ReadObject([]byte("{" + text.String() + `"x":0}`)); err != nil {
+			t.Errorf("%d names: %v", n+1, err)
+		}
+		for i := range n {
+			twice := fmt.Sprintf(`{%s"%d":0}`, &text, i*7919)
+			if _, err := claims.ReadObject([]byte(twice)); !errors.Is(err, claims.ErrDuplicate) {
+				t.Errorf("%d names, number %d again: %v", n, i, err)
+			}
+		}
+	}
+}

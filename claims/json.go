@@ -3,6 +3,8 @@ package claims
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -11,7 +13,8 @@ const (
 	// maxDepth bounds how deep JSON values may nest.
 	maxDepth = 32
 	// maxMembers bounds how many members a text may have, at all depths together:
-	// they cost more to tell apart than anything else in a token does to read.
+	// they cost more to tell apart than anything else in a token does to read. It
+	// is a power of two.
 	maxMembers = 256
 )
 
@@ -90,7 +93,7 @@ func (s *scanner) object(into []member) ([]member, error) {
 		return nil, err
 	}
 	first := len(into)
-	var seen map[string]struct{}
+	var seen nameTable
 	for s.peek() != '}' {
 		if len(into) > first {
 			if s.peek() != ',' {
@@ -103,8 +106,8 @@ func (s *scanner) object(into []member) ([]member, error) {
 		if err != nil {
 			return nil, err
 		}
-		if seen, err = unique(into[first:], seen, m.name); err != nil {
-			return nil, err
+		if seen.has(into[first:], m.name) {
+			return nil, fmt.Errorf("%w %s", errDuplicate, quoted(string(m.name)))
 		}
 		into = append(into, m)
 		s.space()
@@ -135,29 +138,38 @@ func (s *scanner) member() (member, error) {
 	return member{name, s.text[start:s.at]}, nil
 }
 
-// unique refuses name if before has it. Few members are compared pairwise; many
-// go into seen, so that the work stays linear in the text.
-func unique(before []member, seen map[string]struct{}, name []byte) (map[string]struct{}, error) {
+// nameTable finds names that come twice in one object. Few are compared
+// pairwise; for more it is an open hash table of their positions, so that the
+// work stays linear in the text.
+type nameTable []uint16
+
+var nameSeed = maphash.MakeSeed() // unknown to those who choose the names
+
+// has reports whether before has a member of this name, and notes the name.
+func (t *nameTable) has(before []member, name []byte) bool {
 	const few = 16
 	if len(before) < few {
-		for i := range before {
-			if bytes.Equal(before[i].name, name) {
-				return seen, fmt.Errorf("%w %s", errDuplicate, quoted(string(name)))
-			}
-		}
-		return seen, nil
+		return slices.ContainsFunc(before, func(m member) bool { return bytes.Equal(m.name, name) })
 	}
-	if seen == nil {
-		seen = make(map[string]struct{}, 2*few)
+	if *t == nil {
+		*t = make(nameTable, 2*maxMembers)
 		for i := range before {
-			seen[string(before[i].name)] = struct{}{}
+			t.note(before[:i], before[i].name)
 		}
 	}
-	if _, ok := seen[string(name)]; ok {
-		return seen, fmt.Errorf("%w %s", errDuplicate, quoted(string(name)))
+	return t.note(before, name)
+}
+
+func (t nameTable) note(before []member, name []byte) (known bool) {
+	const mask = 2*maxMembers - 1
+	i := maphash.Bytes(nameSeed, name) & mask
+	for ; t[i] != 0; i = (i + 1) & mask {
+		if bytes.Equal(before[t[i]-1].name, name) {
+			return true
+		}
 	}
-	seen[string(name)] = struct{}{}
-	return seen, nil
+	t[i] = uint16(len(before) + 1)
+	return false
 }
 
 // value reads over any one value.

@@ -33,9 +33,10 @@ func (f ids) sessionBytes() int {
 
 // session returns a new session's id.
 func (f ids) session() string {
-	b := make([]byte, f.sessionBytes())
-	rand.Read(b) // never fails
-	return base64.RawURLEncoding.EncodeToString(b)
+	var random [16]byte
+	rand.Read(random[:]) // never fails
+	var room [24]byte
+	return string(base64.RawURLEncoding.AppendEncode(room[:0], random[:f.sessionBytes()]))
 }
 
 // maxGeneration is the last generation that a session may have.
@@ -62,7 +63,9 @@ func (f ids) access(session string, generation uint64) string {
 		// Never 0, which marks a refresh token.
 		return uuid(session, generation, max(1, binary.BigEndian.Uint32(b[:])&(1<<18-1)))
 	}
-	return f.refresh(session, generation) + "." + base64.RawURLEncoding.EncodeToString(b[:])
+	var room [64]byte
+	id := strconv.AppendUint(append(append(room[:0], session...), '.'), generation, 10)
+	return string(base64.RawURLEncoding.AppendEncode(append(id, '.'), b[:]))
 }
 
 // parse reads a jti of either kind back. What it accepts is what refresh and

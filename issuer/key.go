@@ -71,8 +71,8 @@ func NewSecret(alg, kid string, secret []byte, from time.Time) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer: secret does not fit: %w", err)
 	}
-	secret = slices.Clone(secret)
-	sign := func(input string) ([]byte, error) { return method.Sign(input, secret) }
+	material := any(slices.Clone(secret))
+	sign := func(input string) ([]byte, error) { return method.Sign(input, material) }
 	return &Key{from: from, public: verifies, sign: sign}, nil
 }
 

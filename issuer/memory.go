@@ -19,19 +19,21 @@ import (
 type MemoryStore struct {
 	mu       sync.Mutex
 	records  map[string]*kept
-	subjects map[string]map[string]*kept
+	subjects map[string]*kept // the first of a list for each subject
 	expiries expiries
 }
 
-// kept is a record with its place in the heap.
+// kept is a record with its place in the heap, and its neighbours in the list
+// of its subject's.
 type kept struct {
 	Record
-	place int
+	place          int
+	previous, next *kept
 }
 
 // NewMemoryStore returns an empty store.
 func NewMemoryStore() *MemoryStore {
-	return &MemoryStore{records: make(map[string]*kept), subjects: make(map[string]map[string]*kept)}
+	return &MemoryStore{records: make(map[string]*kept), subjects: make(map[string]*kept)}
 }
 
 var errNoStore = errors.New("issuer: the MemoryStore was not made by NewMemoryStore")
@@ -74,7 +76,7 @@ func (m *MemoryStore) Swap(ctx context.Context, r Record) (bool, error) {
 	if r.Version != k.Version+1 {
 		return false, nil
 	}
-	r.Subject = k.Subject
+	r.Session, r.Subject = k.Session, k.Subject
 	r.Data = slices.Clone(r.Data)
 	k.Record = r
 	heap.Fix(&m.expiries, k.place)
@@ -90,7 +92,7 @@ func (m *MemoryStore) List(ctx context.Context, subject string) ([]Record, error
 		return nil, err
 	}
 	var records []Record
-	for _, k := range m.subjects[subject] {
+	for k := m.subjects[subject]; k != nil; k = k.next {
 		if now.Before(k.Expiry) {
 			records = append(records, k.copied())
 		}
@@ -118,20 +120,27 @@ func (m *MemoryStore) sweep(now time.Time) {
 
 func (m *MemoryStore) add(r Record) {
 	r.Data = slices.Clone(r.Data)
-	k := &kept{Record: r}
-	m.records[r.Session] = k
-	if m.subjects[r.Subject] == nil {
-		m.subjects[r.Subject] = make(map[string]*kept)
+	k := &kept{Record: r, next: m.subjects[r.Subject]}
+	if k.next != nil {
+		k.next.previous = k
 	}
-	m.subjects[r.Subject][r.Session] = k
+	m.subjects[r.Subject] = k
+	m.records[r.Session] = k
 	heap.Push(&m.expiries, k)
 }
 
 func (m *MemoryStore) remove(k *kept) {
 	heap.Remove(&m.expiries, k.place)
 	delete(m.records, k.Session)
-	delete(m.subjects[k.Subject], k.Session)
-	if len(m.subjects[k.Subject]) == 0 {
+	if k.next != nil {
+		k.next.previous = k.previous
+	}
+	switch {
+	case k.previous != nil:
+		k.previous.next = k.next
+	case k.next != nil:
+		m.subjects[k.Subject] = k.next
+	default:
 		delete(m.subjects, k.Subject)
 	}
 }

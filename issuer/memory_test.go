@@ -3,7 +3,10 @@ package issuer_test
 import (
 	"context"
 	"crypto/rand"
+	"maps"
+	mathrand "math/rand/v2"
 	"runtime"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +40,41 @@ func TestMemoryStoreForgets(t *testing.T) {
 			t.Errorf("%d bytes are held for 20 MB of records that have expired", grown)
 		}
 		runtime.KeepAlive(s)
+	})
+}
+
+// TestMemoryStoreLists has sessions of three subjects come and expire in any
+// order, and sees each subject's list hold what lives.
+func TestMemoryStoreLists(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := issuer.NewMemoryStore()
+		live := make(map[string]issuer.Record)
+		r := mathrand.New(mathrand.NewPCG(5, 6))
+		for range 3000 {
+			time.Sleep(time.Second)
+			add := issuer.Record{Session: rand.Text(), Subject: strconv.Itoa(r.IntN(3)), Version: 1, Expiry: time.Now().Add(time.Duration(1+r.IntN(40)) * time.Second)}
+			if ok, err := s.Swap(t.Context(), add); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			live[add.Session] = add
+			maps.DeleteFunc(live, func(_ string, r issuer.Record) bool { return !time.Now().Before(r.Expiry) })
+			listed := 0
+			for subject := range 3 {
+				records, err := s.List(t.Context(), strconv.Itoa(subject))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, got := range records {
+					if want, ok := live[got.Session]; !ok || want.Subject != got.Subject || got.Subject != strconv.Itoa(subject) {
+						t.Fatalf("%q is listed for %d, which is %+v", got.Session, subject, want)
+					}
+				}
+				listed += len(records)
+			}
+			if listed != len(live) {
+				t.Fatalf("%d are listed, %d live", listed, len(live))
+			}
+		}
 	})
 }
 

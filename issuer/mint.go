@@ -66,7 +66,8 @@ func (s *Issuer[T]) token(keys *keyring, c *claims.Claims[T], now time.Time) (st
 	if err != nil {
 		return "", fmt.Errorf("%v: %w", key, err)
 	}
-	token := input + "." + base64.RawURLEncoding.EncodeToString(sig)
+	var room [512]byte // on the stack
+	token := input + "." + string(base64.RawURLEncoding.AppendEncode(room[:0], sig))
 	if len(token) > maxToken {
 		return "", fmt.Errorf("it would have %d bytes, more than %d: shorten Scope or App", len(token), maxToken)
 	}

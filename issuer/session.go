@@ -80,8 +80,9 @@ func (s *session) record() (Record, error) {
 		return Record{}, fmt.Errorf("issuer: session can't be written: %w", err)
 	}
 	r := Record{Session: s.id, Subject: s.subject, Version: s.version + 1, Expiry: s.expiry}
+	checksum := sum(r, text)
 	data := append(make([]byte, 0, 1+sumSize+len(text)), format)
-	data = append(data, sum(r, text)...)
+	data = append(data, checksum[:]...)
 	r.Data = append(data, text...)
 	if len(r.Data) > maxData {
 		return Record{}, fmt.Errorf("issuer: session has %d bytes, more than %d: its App is too large", len(r.Data), maxData)
@@ -101,7 +102,7 @@ func read(r Record) (*session, error) {
 		return nil, fmt.Errorf("issuer: session record has format %d, this version reads %d", r.Data[0], format)
 	}
 	text := r.Data[1+sumSize:]
-	if string(sum(r, text)) != string(r.Data[1:1+sumSize]) {
+	if sum(r, text) != [sumSize]byte(r.Data[1:]) {
 		return nil, errors.New("issuer: session record is damaged: its checksum is wrong")
 	}
 	var b body
@@ -120,14 +121,13 @@ func read(r Record) (*session, error) {
 // sum ties text to the record that it stands in, so that a record that was
 // damaged, mixed up or half restored is noticed. It is no defence against
 // whoever may write to the store.
-func sum(r Record, text []byte) []byte {
-	h := sha256.New()
-	var n [8]byte
-	for _, part := range [][]byte{[]byte(r.Session), []byte(r.Subject)} {
-		h.Write(binary.BigEndian.AppendUint64(n[:0], uint64(len(part))))
-		h.Write(part)
-	}
-	h.Write(binary.BigEndian.AppendUint64(n[:0], r.Version))
-	h.Write(text)
-	return h.Sum(nil)[:sumSize]
+func sum(r Record, text []byte) [sumSize]byte {
+	var room [512]byte // on the stack
+	b := binary.BigEndian.AppendUint64(room[:0], uint64(len(r.Session)))
+	b = append(b, r.Session...)
+	b = binary.BigEndian.AppendUint64(b, uint64(len(r.Subject)))
+	b = append(b, r.Subject...)
+	b = binary.BigEndian.AppendUint64(b, r.Version)
+	digest := sha256.Sum256(append(b, text...))
+	return [sumSize]byte(digest[:])
 }

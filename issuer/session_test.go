@@ -28,6 +28,9 @@ func TestOldRecordsAreRead(t *testing.T) {
 		r, _ := aSession().record()
 		t.Fatalf("%v; written now: %q", err, r.Data)
 	}
+	if written, err := aSession().record(); err != nil || string(written.Data) != format1 {
+		t.Errorf("written now: %q, %v", written.Data, err)
+	}
 	again, err1 := got.record()
 	expected, err2 := want.record()
 	if err1 != nil || err2 != nil || !bytes.Equal(again.Data, expected.Data) || !again.Expiry.Equal(expected.Expiry) {

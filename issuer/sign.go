@@ -24,8 +24,8 @@ func signature(alg string, signer crypto.Signer, public crypto.PublicKey) (func(
 		if len(key) != ed25519.PrivateKeySize {
 			return nil, fmt.Errorf("the private key has %d bytes, not %d", len(key), ed25519.PrivateKeySize)
 		}
-		key = slices.Clone(key)
-		return func(input string) ([]byte, error) { return method.Sign(input, key) }, nil
+		material := any(slices.Clone(key))
+		return func(input string) ([]byte, error) { return method.Sign(input, material) }, nil
 	case *rsa.PrivateKey:
 		if err := key.Validate(); err != nil {
 			return nil, err

@@ -109,6 +109,9 @@ func (s *scanner) object(into []member) ([]member, error) {
 		if seen.has(into[first:], m.name) {
 			return nil, fmt.Errorf("%w %s", errDuplicate, quoted(string(m.name)))
 		}
+		if len(into) == cap(into) {
+			into = slices.Grow(into, 4*len(into)+4) // a large object grows twice, not five times
+		}
 		into = append(into, m)
 		s.space()
 	}

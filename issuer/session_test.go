@@ -2,8 +2,13 @@ package issuer
 
 import (
 	"bytes"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
 )
 
 func aSession() *session {
@@ -35,6 +40,29 @@ func TestOldRecordsAreRead(t *testing.T) {
 	expected, err2 := want.record()
 	if err1 != nil || err2 != nil || !bytes.Equal(again.Data, expected.Data) || !again.Expiry.Equal(expected.Expiry) {
 		t.Errorf("read as %+v", got)
+	}
+}
+
+// TestRecordsAreWrittenAsEncodingJSONWould compares random records, whose
+// members are all there or not.
+func TestRecordsAreWrittenAsEncodingJSONWould(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	text := func() string {
+		return []string{"", "Admin", "a<b", "a>b", "a&b", `say "a"`, `a\b`, "tab\t", "\x00", "\x7f", "Schlüssel", "\u2028", "\xff", " ~}"}[r.IntN(14)]
+	}
+	number := func() int64 { return []int64{0, 1, -1, 1_800_000_000_000, math.MaxInt64, math.MinInt64}[r.IntN(6)] }
+	for range 5000 {
+		b := body{
+			Generation: uint64(number()), Outdated: uint64(number()), Created: number(), Rotated: number(), Expiry: number(), Absolute: number(),
+			Ended: text(), Label: text(), Party: claims.Party(text()), Scope: []string{text(), text(), text()}[:r.IntN(4)],
+		}
+		if app := text(); app != "" {
+			b.App, _ = json.Marshal(map[string]string{app: text()})
+		}
+		want, err := json.Marshal(b)
+		if got := b.append(nil); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%v\n got %s\nwant %s", err, got, want)
+		}
 	}
 }
 

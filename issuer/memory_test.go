@@ -7,6 +7,7 @@ import (
 	mathrand "math/rand/v2"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,24 @@ import (
 
 func TestMemoryStore(t *testing.T) {
 	issuertest.RunInBubble(t, func(testing.TB) issuer.Store { return issuer.NewMemoryStore() })
+}
+
+// TestMemoryStoreTellsIDsApart that differ only in what a fixed room would cut
+// off or fill up.
+func TestMemoryStoreTellsIDsApart(t *testing.T) {
+	s := issuer.NewMemoryStore()
+	id := strings.Repeat("x", 31)
+	if ok, err := s.Swap(t.Context(), issuer.Record{Session: id, Subject: "alice", Version: 1, Expiry: time.Now().Add(time.Hour)}); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	for _, other := range []string{"", id[1:], id + "\x00", id + "x", id + "\x00\x00"} {
+		if r, _, err := s.Load(t.Context(), other); err != nil || r.Version != 0 {
+			t.Errorf("%q: %+v, %v", other, r, err)
+		}
+	}
+	if ok, err := s.Swap(t.Context(), issuer.Record{Session: id + "xx", Subject: "alice", Version: 1, Expiry: time.Now().Add(time.Hour)}); ok || err == nil {
+		t.Errorf("an id of 33 bytes: %v, %v", ok, err)
+	}
 }
 
 // TestMemoryStoreForgets fills a store with sessions that expire, and sees the

@@ -50,17 +50,25 @@ func TestGenerationsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	e := &session{id: s.ids.session(), subject: "alice", generation: 1<<24 - 2, created: now, absolute: now.Add(time.Hour)}
-	s.advance(e, now)
-	pair, err := s.mint(e, &claims.Claims[struct{}]{}, now, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if swapped, err := s.swap(t.Context(), e); err != nil || !swapped {
-		t.Fatal(swapped, err)
-	}
-	if pair, err := s.Refresh(t.Context(), pair.RefreshToken); !errors.Is(err, ErrGrant) || pair != (Pair{}) {
-		t.Errorf("after the last generation: %v, %v", pair, err)
+	for _, e := range []*session{
+		{generation: 1<<24 - 2},
+		{generation: 1, outdated: 1<<24 - 2},
+	} {
+		e.id, e.subject, e.created, e.absolute = s.ids.session(), "alice", now, now.Add(time.Hour)
+		s.advance(e, now)
+		pair, err := s.mint(e, &claims.Claims[struct{}]{}, now, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if swapped, err := s.swap(t.Context(), e); err != nil || !swapped {
+			t.Fatal(swapped, err)
+		}
+		if pair, err := s.RefreshWithoutRotation(t.Context(), pair.RefreshToken); !errors.Is(err, ErrGrant) || pair != (Pair{}) {
+			t.Errorf("after the last generation, without rotation: %v, %v", pair, err)
+		}
+		if pair, err := s.Refresh(t.Context(), pair.RefreshToken); !errors.Is(err, ErrGrant) || pair != (Pair{}) {
+			t.Errorf("after the last generation: %v, %v", pair, err)
+		}
 	}
 }
 

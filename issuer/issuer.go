@@ -129,9 +129,6 @@ func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, err
 		if err != nil {
 			return Pair{}, err
 		}
-		if v == rotate && e.generation == s.ids.maxGeneration() {
-			v = expired
-		}
 		if v != rotate && v != repeat {
 			return Pair{}, s.refuse(ctx, v, presented.session, presented.generation)
 		}
@@ -192,7 +189,11 @@ func (s *Issuer[T]) judge(ctx context.Context, p presented) (*session, time.Time
 	case !p.expiry.IsZero() && !now.Before(p.expiry):
 		return nil, now, expired, errExpired
 	}
-	return e, now, decide(e, p.generation, now, s.config.Grace), nil
+	v := decide(e, p.generation, now, s.config.Grace)
+	if (v == rotate || v == repeat) && e.accessGeneration() >= s.ids.maxGeneration() {
+		v = expired
+	}
+	return e, now, v, nil
 }
 
 // presented is what a genuine refresh token says.

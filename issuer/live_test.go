@@ -72,6 +72,39 @@ func TestSessionVerifier(t *testing.T) {
 			})
 		}
 	}
+	for _, uuids := range []bool{false, true} {
+		inBubble(t, "outdated again and again: each time all before is refused, all after is not; UUIDs "+strconv.FormatBool(uuids), func(t *testing.T) {
+			store := issuer.NewMemoryStore()
+			tokens, verify := live(t, issuer.Config[account]{Store: store, UUIDs: uuids, Grace: time.Minute}, store, 0)
+			spent := issue(t, tokens, "alice")
+			pair := refresh(t, tokens, spent.RefreshToken)
+			before := []string{spent.AccessToken, pair.AccessToken}
+			for range 5 { // all in one second
+				if err := tokens.Outdate(t.Context(), "alice"); err != nil {
+					t.Fatal(err)
+				}
+				for i, token := range before {
+					if _, err := verify.Verify(t.Context(), token); !errors.Is(err, claims.ErrInvalid) {
+						t.Errorf("token %d passes: %v", i, err)
+					}
+				}
+				kept, err := tokens.RefreshWithoutRotation(t.Context(), pair.RefreshToken)
+				if err != nil {
+					t.Fatal(err)
+				}
+				repeated := refresh(t, tokens, spent.RefreshToken)
+				after := []string{kept.AccessToken, repeated.AccessToken}
+				spent, pair = pair, refresh(t, tokens, pair.RefreshToken)
+				after = append(after, pair.AccessToken)
+				for i, token := range after {
+					if _, err := verify.Verify(t.Context(), token); err != nil {
+						t.Errorf("kept, repeated, rotated: %d: %v", i, err)
+					}
+				}
+				before = append(before, after...)
+			}
+		})
+	}
 	t.Run("a store that fails is no answer", func(t *testing.T) {
 		memory := issuer.NewMemoryStore()
 		fails := issuertest.Faulty(memory, func(int) issuertest.Fault { return issuertest.Unsent })

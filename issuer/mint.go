@@ -23,7 +23,7 @@ func (s *Issuer[T]) mint(e *session, c *claims.Claims[T], now time.Time, both bo
 	access := claims.Claims[T]{
 		Use: claims.Access, Issuer: s.config.Issuer, Subject: e.subject, Audience: s.config.Audience,
 		IssuedAt: now, Expiry: earlier(now.Add(s.config.AccessLife), e.expiry),
-		ID: s.ids.access(e.id, e.generation), Session: e.id,
+		ID: s.ids.access(e.id, e.accessGeneration()), Session: e.id,
 		Party: c.Party, Scope: c.Scope, App: c.App,
 	}
 	refresh := claims.Claims[T]{

@@ -20,7 +20,7 @@ type session struct {
 	version uint64
 
 	generation uint64    // of the refresh token that is not spent
-	outdated   uint64    // access tokens up to this generation no longer count
+	outdated   uint64    // access tokens up to this generation no longer count: accessGeneration
 	created    time.Time // when it was issued
 	rotated    time.Time // when the generation began
 	expiry     time.Time // when its refresh token expires

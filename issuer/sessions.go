@@ -48,14 +48,22 @@ func (s *Issuer[T]) Sessions(ctx context.Context, subject string) ([]Session, er
 
 // Outdate makes the access tokens that a subject has stop working at every
 // [SessionVerifier], so that its clients refresh at once and Renew is asked:
-// after a change of what the subject may do. The sessions live on. Change what
-// Renew reads first. An error means that some tokens may still work.
+// after a change of what the subject may do. The sessions live on, and so do
+// their refresh tokens, with and without rotation. Change what Renew reads
+// first. An error means that some tokens may still work.
 func (s *Issuer[T]) Outdate(ctx context.Context, subject string) error {
 	return s.each(ctx, subject, func(e *session) bool {
-		e.outdated = e.generation
+		e.outdated = e.accessGeneration()
 		return true
 	})
 }
+
+// accessGeneration is what access tokens have for a generation: the session's,
+// or the next that is not outdated. It never falls, and Outdate moves it on, so
+// that whatever was minted before no longer counts, by the store's order of
+// events and no clock's, and whatever is minted afterwards does, also for a
+// refresh token that stays as it is.
+func (s *session) accessGeneration() uint64 { return max(s.generation, s.outdated+1) }
 
 // maxLabel bounds a label, in bytes.
 const maxLabel = 256

@@ -19,9 +19,10 @@ type Config struct {
 	// address or "localhost").
 	URL string
 	// Issuer finds the set by OpenID Connect Discovery §4: URL/.well-known/openid-configuration
-	// is read before each fetch. Its issuer must be this string exactly, which is
-	// also claims.Config.Issuer; its jwks_uri must lie in the same origin or in
-	// one of Origins.
+	// is read before each fetch. Its issuer must be this string exactly; its
+	// jwks_uri must lie in the same origin or in one of Origins. It must also be
+	// claims.Config.Issuer: a verifier refuses a Set that was discovered for
+	// another issuer. With URL it can't tell, and the pairing is the caller's.
 	Issuer string
 	// Origins are further origins, such as "https://keys.example", where the
 	// jwks_uri of Issuer may lie.

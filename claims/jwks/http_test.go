@@ -167,6 +167,9 @@ func TestDiscovery(t *testing.T) {
 			if row.ok {
 				defer set.Close()
 				offered(t, set, header("one"), 1)
+				if set.Issuer() != c.Issuer {
+					t.Errorf("Issuer is %q", set.Issuer())
+				}
 			}
 		})
 	}

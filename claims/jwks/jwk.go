@@ -117,7 +117,8 @@ func (j *jwk) key() (*claims.Key, error) {
 }
 
 // checkEncoding holds the members against RFC 7518 §6.2.1, §6.3.1 and RFC 8037
-// §2, because jwkset takes numbers of any length and looser base64.
+// §2, because jwkset takes numbers of any length and looser base64. It refuses
+// what 4 bytes of exponent can say above 2^31-1, on every platform.
 func (j *jwk) checkEncoding() error {
 	const maxModulus = 16384/8 + 1 // a leading zero is common
 	size := map[string]int{"P-256": 32, "P-384": 48, "P-521": 66, "Ed25519": 32}[j.crv]

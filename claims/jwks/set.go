@@ -121,6 +121,16 @@ func (s *Set) Ready(ctx context.Context) error {
 	return err
 }
 
+// Issuer returns the issuer whose discovery document is followed, "" if
+// Config.URL was given. [claims.NewVerifier] refuses the keys of another issuer
+// than its own.
+func (s *Set) Issuer() string {
+	if s.from == nil {
+		return ""
+	}
+	return s.from.Issuer
+}
+
 // Stats returns how the set is doing.
 func (s *Set) Stats() Stats { return s.keeper.read() }
 

@@ -375,6 +375,9 @@ func TestZero(t *testing.T) {
 	if !set.Stats().Stale || !files.Stats().Stale {
 		t.Error("a zero value is not stale")
 	}
+	if set.Issuer() != "" {
+		t.Error("a zero value has an issuer")
+	}
 	set.Close()
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -19,9 +20,24 @@ import (
 // zero value writes nothing.
 type Encoder[T any] struct {
 	dialect Dialect
+	places  []place  // of Dialect.Members
 	taken   []string // members that App must not have
-	placed  []string // members of App that Dialect.Members has put in a place
 	app     bool     // T has members
+	// The headers that were written last, of access and of refresh tokens: as
+	// long as one key signs they stay the same.
+	access, refresh atomic.Pointer[written]
+}
+
+// place is a member that has a place, with what begins it.
+type place struct {
+	name, text string
+	app        bool // it is one of App's
+}
+
+// written is a header, as it was encoded.
+type written struct {
+	Header
+	segment string
 }
 
 // NewEncoder returns an Encoder, or every mistake in d and T.
@@ -36,9 +52,7 @@ func NewEncoder[T any](d Dialect) (*Encoder[T], error) {
 	}
 	e := &Encoder[T]{dialect: d, taken: d.names(), app: app.loose || len(app.fields) > 0}
 	for _, name := range d.Members {
-		if !slices.Contains(e.taken, name) {
-			e.placed = append(e.placed, name)
-		}
+		e.places = append(e.places, place{name, string(appendName(nil, name)), !slices.Contains(e.taken, name)})
 	}
 	return e, nil
 }
@@ -54,37 +68,43 @@ func NewEncoder[T any](d Dialect) (*Encoder[T], error) {
 // reads itself) or read otherwise (a scope with a space) is refused here, with
 // an error that names it.
 func (e *Encoder[T]) Encode(h Header, c *Claims[T]) (string, error) {
-	if e == nil || e.dialect.Members == nil {
+	if e == nil || e.places == nil {
 		return "", fmt.Errorf("%w: the encoder was not made by NewEncoder", errUnencodable)
 	}
 	if c.Use != Access && c.Use != Refresh {
 		return "", fmt.Errorf("%w: Use is %q, not access or refresh", errUnencodable, c.Use)
 	}
-	var room [1 << 10]byte // on the stack: most tokens take no other memory than their own
-	b, err := e.header(room[:0], h, c.Use)
+	header, err := e.header(h, c.Use)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errUnencodable, err)
 	}
-	head := len(b)
-	if b, err = e.payload(b, c); err != nil {
+	var room [1 << 10]byte // on the stack: most tokens take no other memory than their own
+	b, err := e.payload(room[:0], c)
+	if err != nil {
 		return "", fmt.Errorf("%w: %w", errUnencodable, err)
 	}
 	end := len(b)
-	b = base64.RawURLEncoding.AppendEncode(b, b[:head])
-	b = append(b, '.')
-	b = base64.RawURLEncoding.AppendEncode(b, b[head:end])
+	b = append(append(b, header...), '.')
+	b = base64.RawURLEncoding.AppendEncode(b, b[:end])
 	return string(b[end:]), nil
 }
 
-// header appends the header of a token.
-func (e *Encoder[T]) header(b []byte, h Header, use Use) ([]byte, error) {
+// header returns the header of a token, encoded.
+func (e *Encoder[T]) header(h Header, use Use) (string, error) {
+	last := &e.access
+	if use == Refresh {
+		last = &e.refresh
+	}
+	if w := last.Load(); w != nil && w.Header == h {
+		return w.segment, nil
+	}
 	if _, ok := algorithms[h.Algorithm]; !ok {
-		return nil, fmt.Errorf("algorithm %s is not supported", quoted(h.Algorithm))
+		return "", fmt.Errorf("algorithm %s is not supported", quoted(h.Algorithm))
 	}
 	if len(h.KeyID) > maxKeyID || !utf8.ValidString(h.KeyID) {
-		return nil, fmt.Errorf("kid is longer than %d bytes, or not valid UTF-8", maxKeyID)
+		return "", fmt.Errorf("kid is longer than %d bytes, or not valid UTF-8", maxKeyID)
 	}
-	b = append(b, '{')
+	var b []byte
 	if e.dialect.TypeFirst {
 		b = appendQuoted(appendName(b, "typ"), e.dialect.typeOf(use))
 	}
@@ -95,35 +115,45 @@ func (e *Encoder[T]) header(b []byte, h Header, use Use) ([]byte, error) {
 	if h.KeyID != "" {
 		b = appendQuoted(appendName(b, "kid"), h.KeyID)
 	}
-	return append(b, '}'), nil
+	b[0] = '{'
+	w := &written{h, base64.RawURLEncoding.EncodeToString(append(b, '}'))}
+	last.Store(w)
+	return w.segment, nil
 }
 
-// payload appends the payload of a token.
+// payload appends the payload of a token to b, which is empty.
 func (e *Encoder[T]) payload(b []byte, c *Claims[T]) ([]byte, error) {
 	var few [16]member
 	app, err := e.appMembers(c, few[:0])
 	if err != nil {
 		return nil, fmt.Errorf("in App: %w", err)
 	}
-	start := len(b)
-	b = append(b, '{')
-	for _, name := range e.dialect.Members {
-		if b, err = e.member(b, name, c, app); err != nil {
+	for i := range e.places {
+		if b, err = e.member(b, &e.places[i], c, app); err != nil {
 			return nil, err
 		}
 	}
 	for _, m := range app {
-		if !slices.Contains(e.placed, string(m.name)) {
+		if !e.placed(m.name) {
 			b = append(appendName(b, string(m.name)), m.value...)
 		}
 	}
+	if len(b) == 0 {
+		return append(b, "{}"...), nil
+	}
+	b[0] = '{' // each member begins with a comma
 	b = append(b, '}')
-	if len(b)-start > 4*maxMembers { // it may have too many
-		if _, err := readObject(slices.Clone(b[start:]), nil); err != nil {
+	if len(b) > 4*maxMembers { // it may have too many
+		if _, err := readObject(slices.Clone(b), nil); err != nil {
 			return nil, err
 		}
 	}
 	return b, nil
+}
+
+// placed reports whether a member of App has a place.
+func (e *Encoder[T]) placed(name []byte) bool {
+	return slices.ContainsFunc(e.places, func(p place) bool { return p.app && p.name == string(name) })
 }
 
 // appMembers appends what App adds to into.
@@ -154,58 +184,58 @@ func (e *Encoder[T]) appMembers(c *Claims[T], into []member) ([]member, error) {
 
 // member appends a member that has a place: one that the dialect gives a
 // meaning, or else one of App's. There may be nothing to append.
-func (e *Encoder[T]) member(b []byte, name string, c *Claims[T], app []member) ([]byte, error) {
+func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []member) ([]byte, error) {
 	d := &e.dialect
-	if c.Use == Refresh && (name == "scope" || name == d.PartyMember) {
+	if c.Use == Refresh && (p.name == "scope" || p.name == d.PartyMember) {
 		return b, nil
 	}
-	switch name {
+	switch p.name {
 	case "iss":
-		return appendRequired(b, name, c.Issuer)
+		return p.required(b, c.Issuer)
 	case "sub":
-		return e.subject(b, c.Subject)
+		return e.subject(b, p, c.Subject)
 	case "aud":
-		return appendAudience(b, c.Audience)
+		return p.audience(b, c.Audience)
 	case "exp":
 		if c.Expiry.IsZero() && !d.InsecureNoExpiry {
 			return nil, errors.New("exp is missing")
 		}
-		return appendDate(b, name, d.Time, c.Expiry)
+		return p.date(b, d.Time, c.Expiry)
 	case "nbf":
 		if !c.Expiry.IsZero() && c.NotBefore.After(c.Expiry) {
 			return nil, errors.New("nbf is after exp")
 		}
-		return appendDate(b, name, d.Time, c.NotBefore)
+		return p.date(b, d.Time, c.NotBefore)
 	case "iat":
-		return appendDate(b, name, d.Time, c.IssuedAt)
+		return p.date(b, d.Time, c.IssuedAt)
 	case "jti":
-		return appendOptional(b, name, c.ID)
+		return p.optional(b, c.ID)
 	case "sid":
-		return appendOptional(b, name, c.Session)
+		return p.optional(b, c.Session)
 	case "scope":
-		return appendScope(b, c.Scope)
+		return p.scope(b, c.Scope)
 	case d.PartyMember:
-		return e.party(b, c.Party)
+		return e.party(b, p, c.Party)
 	case d.UseMember:
-		return appendQuoted(appendName(b, name), string(c.Use)), nil
+		return p.optional(b, string(c.Use))
 	case d.RefreshMark:
 		if c.Use != Refresh {
 			return b, nil
 		}
-		return appendRequired(b, name, c.AccessID)
+		return p.required(b, c.AccessID)
 	case d.LifetimeMember:
 		if c.IssuedAt.IsZero() || c.Expiry.IsZero() {
-			return nil, fmt.Errorf("%s needs IssuedAt and Expiry", name)
+			return nil, fmt.Errorf("%s needs IssuedAt and Expiry", p.name)
 		}
-		return strconv.AppendInt(appendName(b, name), c.Expiry.Unix()-c.IssuedAt.Unix(), 10), nil
+		return strconv.AppendInt(append(b, p.text...), c.Expiry.Unix()-c.IssuedAt.Unix(), 10), nil
 	}
-	if i := slices.IndexFunc(app, func(m member) bool { return string(m.name) == name }); i >= 0 {
-		b = append(appendName(b, name), app[i].value...)
+	if i := slices.IndexFunc(app, func(m member) bool { return string(m.name) == p.name }); i >= 0 {
+		b = append(append(b, p.text...), app[i].value...)
 	}
 	return b, nil
 }
 
-func (e *Encoder[T]) subject(b []byte, subject string) ([]byte, error) {
+func (e *Encoder[T]) subject(b []byte, p *place, subject string) ([]byte, error) {
 	switch {
 	case subject == "" && e.dialect.AbsentSubject:
 		return b, nil
@@ -214,17 +244,17 @@ func (e *Encoder[T]) subject(b []byte, subject string) ([]byte, error) {
 	case len(subject) > maxSubject:
 		return nil, fmt.Errorf("sub is longer than %d bytes", maxSubject)
 	case !e.dialect.ObjectSubject:
-		return appendOptional(b, "sub", subject)
+		return p.optional(b, subject)
 	}
 	if members, err := readObject([]byte(subject), nil); err != nil || len(members) == 0 {
 		return nil, errors.New("sub is no JSON object with members, as this dialect writes it")
 	}
-	return append(appendName(b, "sub"), compact([]byte(subject))...), nil
+	return append(append(b, p.text...), compact([]byte(subject))...), nil
 }
 
-func (e *Encoder[T]) party(b []byte, party Party) ([]byte, error) {
+func (e *Encoder[T]) party(b []byte, p *place, party Party) ([]byte, error) {
 	if !e.dialect.NumericParty {
-		return appendOptional(b, e.dialect.PartyMember, string(party))
+		return p.optional(b, string(party))
 	}
 	if party == "" {
 		return b, nil
@@ -233,82 +263,71 @@ func (e *Encoder[T]) party(b []byte, party Party) ([]byte, error) {
 	if err != nil || strconv.FormatInt(n, 10) != string(party) {
 		return nil, fmt.Errorf("party %s is no integer, as this dialect writes it", quoted(string(party)))
 	}
-	return append(appendName(b, e.dialect.PartyMember), party...), nil
+	return append(append(b, p.text...), party...), nil
 }
 
-func appendRequired(b []byte, name, value string) ([]byte, error) {
+func (p *place) required(b []byte, value string) ([]byte, error) {
 	if value == "" {
-		return nil, fmt.Errorf("%s is missing", name)
+		return nil, fmt.Errorf("%s is missing", p.name)
 	}
-	return appendOptional(b, name, value)
+	return p.optional(b, value)
 }
 
-func appendOptional(b []byte, name, value string) ([]byte, error) {
+func (p *place) optional(b []byte, value string) ([]byte, error) {
 	if value == "" {
 		return b, nil
 	}
 	if !utf8.ValidString(value) {
-		return nil, fmt.Errorf("%s is not valid UTF-8", name)
+		return nil, fmt.Errorf("%s is not valid UTF-8", p.name)
 	}
-	return appendQuoted(appendName(b, name), value), nil
+	return appendQuoted(append(b, p.text...), value), nil
 }
 
-func appendAudience(b []byte, audience []string) ([]byte, error) {
-	for _, a := range audience {
-		if a == "" || !utf8.ValidString(a) {
-			return nil, errors.New("aud has a name that is empty or not valid UTF-8")
-		}
-	}
+func (p *place) audience(b []byte, audience []string) ([]byte, error) {
 	switch len(audience) {
 	case 0:
-		return nil, errors.New("aud is missing")
+		return nil, fmt.Errorf("%s is missing", p.name)
 	case 1:
-		return appendQuoted(appendName(b, "aud"), audience[0]), nil
+		return p.required(b, audience[0])
 	}
-	b = append(appendName(b, "aud"), '[')
+	b = append(b, p.text...)
 	for i, a := range audience {
-		if i > 0 {
-			b = append(b, ',')
+		if a == "" || !utf8.ValidString(a) {
+			return nil, fmt.Errorf("%s has a name that is empty or not valid UTF-8", p.name)
 		}
-		b = appendQuoted(b, a)
+		b = appendQuoted(append(b, "[,"[min(i, 1)]), a)
 	}
 	return append(b, ']'), nil
 }
 
-func appendScope(b []byte, scope []string) ([]byte, error) {
+func (p *place) scope(b []byte, scope []string) ([]byte, error) {
 	if len(scope) == 0 {
 		return b, nil
 	}
-	b = append(appendName(b, "scope"), '"')
+	b = append(b, p.text...)
 	for i, s := range scope {
 		if s == "" || strings.Contains(s, " ") || !utf8.ValidString(s) {
-			return nil, fmt.Errorf("scope %s is empty, has a space or is not valid UTF-8", quoted(s))
+			return nil, fmt.Errorf("%s %s is empty, has a space or is not valid UTF-8", p.name, quoted(s))
 		}
-		if i > 0 {
-			b = append(b, ' ')
-		}
-		b = appendEscaped(b, s)
+		b = appendEscaped(append(b, "\" "[min(i, 1)]), s)
 	}
 	return append(b, '"'), nil
 }
 
-func appendDate(b []byte, name string, f TimeFormat, t time.Time) ([]byte, error) {
+func (p *place) date(b []byte, f TimeFormat, t time.Time) ([]byte, error) {
 	if t.IsZero() {
 		return b, nil
 	}
-	b, err := f.append(appendName(b, name), t)
+	b, err := f.append(append(b, p.text...), t)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
 	return b, nil
 }
 
-// appendName begins a member of the object at the end of b.
+// appendName begins a member: the comma of the first is to become a brace.
 func appendName(b []byte, name string) []byte {
-	if b[len(b)-1] != '{' { // which no value ends with
-		b = append(b, ',')
-	}
-	return append(appendQuoted(b, name), ':')
+	return append(appendQuoted(append(b, ','), name), ':')
 }
 
 func appendQuoted(b []byte, s string) []byte {

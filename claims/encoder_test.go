@@ -42,6 +42,20 @@ func TestEncoderWritesTheSame(t *testing.T) {
 	}
 }
 
+// TestEncoderForgetsNothing uses one encoder for every header and use in turn,
+// and a new one for each: they write the same.
+func TestEncoderForgetsNothing(t *testing.T) {
+	e := must(claims.NewEncoder[struct{}](claims.Dialect{}))
+	r := rand.New(rand.NewPCG(9, 10))
+	for range 500 {
+		h := claims.Header{Algorithm: []string{"HS256", "EdDSA"}[r.IntN(2)], KeyID: []string{"", "a", "b"}[r.IntN(3)]}
+		c := randomClaims(r, claims.Dialect{}, []claims.Use{claims.Access, claims.Refresh}[r.IntN(2)], struct{}{})
+		if got, want := must(e.Encode(h, &c)), encode(t, claims.Dialect{}, h, c); got != want {
+			t.Fatalf("%+v, %s:\n got %s\nwant %s", h, c.Use, got, want)
+		}
+	}
+}
+
 // BenchmarkEncode measures an access and a refresh token without signatures.
 func BenchmarkEncode(b *testing.B) {
 	e := must(claims.NewEncoder[struct {

@@ -43,7 +43,10 @@ type Config struct {
 	// live on.
 	Refresh time.Duration
 	// MaxStale is how long the last good set is used while no other can be had,
-	// 24 hours if 0, from Refresh to 30 days.
+	// 30 days at most. It counts from when that set was asked for, so it is at
+	// least what a refresh by a slow but healthy key server can take: MinInterval
+	// + Timeout + the longer one of Refresh and Timeout. If 0, it is 24 hours, or
+	// that least if it is more.
 	MaxStale time.Duration
 	// MinInterval is the least time between the beginnings of two fetches,
 	// whatever causes them, 1 second if 0, from 100 milliseconds to 30 seconds.
@@ -104,9 +107,9 @@ func (c Config) settled() (Config, error) {
 	}
 	c.Algorithms = m.algorithms(c.Algorithms)
 	m.within("Refresh", &c.Refresh, 15*time.Minute, time.Second, 24*time.Hour)
-	m.within("MaxStale", &c.MaxStale, 24*time.Hour, c.Refresh, 30*24*time.Hour)
 	m.within("MinInterval", &c.MinInterval, time.Second, 100*time.Millisecond, 30*time.Second)
 	m.within("Timeout", &c.Timeout, 5*time.Second, 100*time.Millisecond, time.Minute)
+	m.maxStale(&c.MaxStale, max(c.Refresh, c.Timeout)+c.MinInterval+c.Timeout, "Refresh, MinInterval and Timeout")
 	m.count("MaxBytes", &c.MaxBytes, 1<<20, 16<<20)
 	m.count("MaxKeys", &c.MaxKeys, 100, 1000)
 	if c.Client == nil {
@@ -165,6 +168,20 @@ func (m *mistakes) within(name string, d *time.Duration, usual, least, most time
 	}
 	if *d < least || *d > most {
 		m.add("%s is %v, not between %v and %v", name, *d, least, most)
+	}
+}
+
+// maxStale settles a MaxStale, which must leave a refresh the time that others
+// give it.
+func (m *mistakes) maxStale(d *time.Duration, least time.Duration, others string) {
+	if *d == 0 {
+		*d = max(24*time.Hour, least)
+	}
+	if *d < least {
+		m.add("MaxStale is %v, less than the %v that a refresh may take by %s: slow would be unavailable", *d, least, others)
+	}
+	if most := 30 * 24 * time.Hour; *d > most {
+		m.add("MaxStale is %v, more than %v", *d, most)
 	}
 }
 

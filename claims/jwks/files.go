@@ -34,7 +34,8 @@ type FilesConfig struct {
 	// milliseconds to 24 hours.
 	Interval time.Duration
 	// MaxStale is how long the last good keys are used while the files can't be
-	// read, 24 hours if 0, from Interval to 30 days.
+	// read, from 2 Intervals to 30 days. If 0, it is 24 hours, or 2 Intervals if
+	// that is more.
 	MaxStale time.Duration
 	// MaxBytes bounds a file, 1 MiB if 0, and at most.
 	MaxBytes int
@@ -80,7 +81,7 @@ func NewFiles(c FilesConfig) (*FileSet, error) {
 		m.add("PEMAlgorithm: %s is not an algorithm for public keys", quoted(c.PEMAlgorithm))
 	}
 	m.within("Interval", &c.Interval, 10*time.Second, 100*time.Millisecond, 24*time.Hour)
-	m.within("MaxStale", &c.MaxStale, 24*time.Hour, c.Interval, 30*24*time.Hour)
+	m.maxStale(&c.MaxStale, 2*c.Interval, "Interval")
 	m.count("MaxBytes", &c.MaxBytes, 1<<20, 1<<20)
 	m.count("MaxKeys", &c.MaxKeys, 100, 1000)
 	if m.found != nil {

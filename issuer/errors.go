@@ -34,4 +34,8 @@ var (
 	errForeign  = fmt.Errorf("%w: the token is not of this session", ErrGrant)
 	errNoIssuer = errors.New("issuer: the Issuer was not made by New")
 	errBusy     = errors.New("issuer: the session changed again and again while it was to be changed")
+
+	// errUnchanged is about a session that was to end, or to be outdated. It is
+	// logged also when the client has gone.
+	errUnchanged = errors.New("issuer: a session may go on as it was")
 )

@@ -127,7 +127,7 @@ func refusal(status int, code string) reply { return reply{status, errorResponse
 
 // failed logs what a client is not told.
 func (s *Issuer[T]) failed(r *http.Request, err error) reply {
-	if r.Context().Err() == nil { // else the client has gone
+	if r.Context().Err() == nil || errors.Is(err, errUnchanged) { // else the client has gone, and nothing is lost
 		s.logger().ErrorContext(r.Context(), "issuer: request could not be answered",
 			slog.String("path", r.URL.Path), slog.Any("error", err))
 	}

@@ -130,7 +130,7 @@ func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, err
 			return Pair{}, err
 		}
 		if v != rotate && v != repeat {
-			return Pair{}, s.refuse(ctx, v, presented.session, presented.generation)
+			return Pair{}, s.refuse(ctx, v, e, presented.generation)
 		}
 		pair, err := s.renew(ctx, e, now, v)
 		if err != nil {
@@ -173,7 +173,7 @@ func (s *Issuer[T]) RefreshWithoutRotation(ctx context.Context, refreshToken str
 	case v == repeat:
 		return Pair{}, errSpent
 	case v != rotate:
-		return Pair{}, s.refuse(ctx, v, presented.session, presented.generation)
+		return Pair{}, s.refuse(ctx, v, e, presented.generation)
 	}
 	return s.renew(ctx, e, now, keep)
 }
@@ -291,7 +291,8 @@ func (s *Issuer[T]) load(ctx context.Context, id string) (*session, time.Time, e
 	return e, now, err
 }
 
-// swap stores e and reports whether nobody else had stored a version before.
+// swap stores e as its next version and reports whether nobody else had stored
+// one before.
 func (s *Issuer[T]) swap(ctx context.Context, e *session) (bool, error) {
 	r, err := e.record()
 	if err != nil {
@@ -300,6 +301,9 @@ func (s *Issuer[T]) swap(ctx context.Context, e *session) (bool, error) {
 	swapped, err := s.config.Store.Swap(ctx, r)
 	if err != nil {
 		return false, fmt.Errorf("issuer: store: %w", err)
+	}
+	if swapped {
+		e.version = r.Version
 	}
 	return swapped, nil
 }

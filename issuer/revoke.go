@@ -4,22 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 )
 
-// maxSwaps is how often a change of a session is tried again that must be made
-// whatever else happens to the session. Each lost swap is somebody's success.
-const maxSwaps = 100
+const (
+	// maxSwaps is how often a change of a session is tried again that must be
+	// made whatever else happens to the session. Each lost swap is somebody's
+	// success.
+	maxSwaps = 100
+	// changeTimeout bounds the change of one session. It is made whether or not
+	// the client still waits, or whoever hangs up in time would keep a session
+	// that is to end.
+	changeTimeout = 5 * time.Second
+)
 
 // Revoke ends the session of a refresh token, also of one that is spent. As
 // RFC 7009 §2.2 says, it is no error if the token is unknown, expired or forged,
 // or the session has ended before. An error means that the session may live on.
+//
+// As with all that ends a session, it is done also if ctx ends meanwhile, or
+// has; each session takes 5 seconds at most.
 func (s *Issuer[T]) Revoke(ctx context.Context, refreshToken string) error {
 	if s == nil || s.reader == nil {
 		return errNoIssuer
 	}
-	presented, err := s.open(ctx, refreshToken)
+	presented, err := s.open(context.WithoutCancel(ctx), refreshToken)
 	if errors.Is(err, ErrGrant) {
 		return nil
 	}
@@ -87,50 +98,80 @@ func (s *Issuer[T]) each(ctx context.Context, subject string, edit func(*session
 	if err != nil {
 		return err
 	}
-	records, err := s.config.Store.List(ctx, subject)
+	records, err := s.list(ctx, subject)
 	if err != nil {
-		return fmt.Errorf("issuer: store: %w", err)
+		return fmt.Errorf("%w: %w", errUnchanged, err)
 	}
 	var failures []error
 	for _, r := range records {
 		if _, err := s.change(ctx, r.Session, edit); err != nil {
 			failures = append(failures, err)
+			if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+				break // the store hangs, and nobody waits for it
+			}
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// change edits a live session and stores it. It reports whether it did: not if
+// list is Store.List for sessions that are to be changed.
+func (s *Issuer[T]) list(ctx context.Context, subject string) ([]Record, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	records, err := s.config.Store.List(ctx, subject)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: store: %w", err)
+	}
+	return records, nil
+}
+
+// change edits a live session, stores it, and returns it as it is now; nil if
 // there is no such session, it has ended or expired, or edit says no.
-func (s *Issuer[T]) change(ctx context.Context, id string, edit func(*session) bool) (bool, error) {
+func (s *Issuer[T]) change(ctx context.Context, id string, edit func(*session) bool) (*session, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	e, err := s.tryChange(ctx, id, edit)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnchanged, err)
+	}
+	return e, nil
+}
+
+func (s *Issuer[T]) tryChange(ctx context.Context, id string, edit func(*session) bool) (*session, error) {
 	for range maxSwaps {
 		e, now, err := s.load(ctx, id)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if e == nil || e.ended != "" || !now.Before(e.expiry) || !edit(e) {
-			return false, nil
+			return nil, nil
 		}
-		if swapped, err := s.swap(ctx, e); err != nil || swapped {
-			return swapped, err
+		if swapped, err := s.swap(ctx, e); err != nil {
+			return nil, err
+		} else if swapped {
+			return e, nil
 		}
 	}
-	return false, errBusy
+	return nil, errBusy
 }
 
-// refuse carries out a verdict that refuses a token, and returns why.
-func (s *Issuer[T]) refuse(ctx context.Context, v verdict, id string, presented uint64) error {
+// refuse carries out a verdict on the token that was presented of e, nil if
+// there is no such session, and returns why it is refused.
+func (s *Issuer[T]) refuse(ctx context.Context, v verdict, e *session, presented uint64) error {
 	switch v {
 	case unknown:
 		return errUnknown
 	case ended:
+		if e.alarm != 0 {
+			s.alarm(ctx, e)
+		}
 		return errEnded
 	case expired:
 		return errExpired
 	case ahead:
-		return s.endFor(ctx, endRollback, errAhead, id, presented)
+		return s.endFor(ctx, endRollback, errAhead, e.id, presented)
 	default:
-		return s.endFor(ctx, endReuse, ErrReused, id, presented)
+		return s.endFor(ctx, endReuse, ErrReused, e.id, presented)
 	}
 }
 
@@ -139,19 +180,31 @@ func (s *Issuer[T]) refuse(ctx context.Context, v verdict, id string, presented 
 // done it, the answer is that it could not be done, so that a thief's attempt
 // is not taken for one that was dealt with.
 func (s *Issuer[T]) endFor(ctx context.Context, reason string, why error, id string, presented uint64) error {
-	event := Event{Reason: reason, Session: id, Presented: presented}
-	did, err := s.change(ctx, id, func(e *session) bool {
-		event.Subject, event.Current = e.subject, e.generation
-		e.ended = reason
+	e, err := s.change(ctx, id, func(e *session) bool {
+		e.ended, e.alarm = reason, presented
 		return true
 	})
 	if err != nil {
 		return err
 	}
-	if did {
-		s.raise(ctx, event)
+	if e != nil {
+		s.alarm(ctx, e)
 	}
 	return why
+}
+
+// alarm raises the event of a session that has ended and says that it was not
+// raised yet. Of all who find it so, the one that notes in the store that it is
+// raised does it; and whoever can't tell whether it noted that.
+func (s *Issuer[T]) alarm(ctx context.Context, e *session) {
+	event := Event{Reason: e.ended, Session: e.id, Subject: e.subject, Presented: e.alarm, Current: e.generation}
+	e.alarm = 0
+	ctx = context.WithoutCancel(ctx)
+	noting, cancel := context.WithTimeout(ctx, changeTimeout)
+	defer cancel()
+	if swapped, err := s.swap(noting, e); swapped || err != nil {
+		s.raise(ctx, event)
+	}
 }
 
 // endRefused ends a session whose renewal was refused.

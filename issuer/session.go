@@ -26,6 +26,7 @@ type session struct {
 	expiry     time.Time // when its refresh token expires
 	absolute   time.Time // when it ends however often it is refreshed
 	ended      string    // why it ended; "" while it lives
+	alarm      uint64    // the generation that was presented and ended it, until the event of that is raised
 	label      string    // what the subject calls it
 	grant      grant
 }
@@ -55,6 +56,7 @@ type body struct {
 	Expiry     int64           `json:"exp"`
 	Absolute   int64           `json:"abs"`
 	Ended      string          `json:"ended,omitempty"`
+	Alarm      uint64          `json:"alarm,omitempty"`
 	Label      string          `json:"label,omitempty"`
 	Party      claims.Party    `json:"party,omitempty"`
 	Scope      []string        `json:"scope,omitempty"`
@@ -74,6 +76,9 @@ func (b *body) append(to []byte) []byte {
 	to = strconv.AppendInt(append(to, `,"abs":`...), b.Absolute, 10)
 	if b.Ended != "" {
 		to = appendString(append(to, `,"ended":`...), b.Ended)
+	}
+	if b.Alarm != 0 {
+		to = strconv.AppendUint(append(to, `,"alarm":`...), b.Alarm, 10)
 	}
 	if b.Label != "" {
 		to = appendString(append(to, `,"label":`...), b.Label)
@@ -113,7 +118,7 @@ const (
 // record writes s as the next version of its record.
 func (s *session) record() (Record, error) {
 	b := body{
-		Generation: s.generation, Outdated: s.outdated, Ended: s.ended, Label: s.label,
+		Generation: s.generation, Outdated: s.outdated, Ended: s.ended, Alarm: s.alarm, Label: s.label,
 		Created: s.created.UnixMilli(), Rotated: s.rotated.UnixMilli(),
 		Expiry: s.expiry.UnixMilli(), Absolute: s.absolute.UnixMilli(),
 	}
@@ -154,7 +159,7 @@ func read(r Record) (*session, error) {
 	}
 	return &session{
 		id: r.Session, subject: r.Subject, version: r.Version,
-		generation: b.Generation, outdated: b.Outdated, ended: b.Ended, label: b.Label,
+		generation: b.Generation, outdated: b.Outdated, ended: b.Ended, alarm: b.Alarm, label: b.Label,
 		created: time.UnixMilli(b.Created), rotated: time.UnixMilli(b.Rotated),
 		expiry: time.UnixMilli(b.Expiry), absolute: time.UnixMilli(b.Absolute),
 		grant: grant{b.Party, b.Scope, b.App},

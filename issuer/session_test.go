@@ -54,7 +54,7 @@ func TestRecordsAreWrittenAsEncodingJSONWould(t *testing.T) {
 	for range 5000 {
 		b := body{
 			Generation: uint64(number()), Outdated: uint64(number()), Created: number(), Rotated: number(), Expiry: number(), Absolute: number(),
-			Ended: text(), Label: text(), Party: claims.Party(text()), Scope: []string{text(), text(), text()}[:r.IntN(4)],
+			Ended: text(), Alarm: uint64(number()), Label: text(), Party: claims.Party(text()), Scope: []string{text(), text(), text()}[:r.IntN(4)],
 		}
 		if app := text(); app != "" {
 			b.App, _ = json.Marshal(map[string]string{app: text()})

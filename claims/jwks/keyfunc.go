@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
+	"golang.org/x/time/rate"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 )
@@ -22,6 +24,15 @@ import (
 // outage does is up to the keyfunc: prefer [New], which bounds all of that. Here
 // an unknown kid waits for the keyfunc 1 second at most, and no other is delayed
 // by it.
+//
+// An unknown kid is refused if the storage answers that it is not there, and
+// also if the storage has keys but its limiter will not let it look for more
+// within that second. With keyfunc's default options that means: whenever an
+// unknown kid came, another one is refused for up to 5 minutes. Any other error
+// is [ErrUnavailable], and so are a second without an answer and a storage
+// without keys. An outage can only be told if the storage tells: with the
+// default options it says of an unknown kid that it is not there, whether or
+// not the key server could be reached.
 func FromKeyfunc(k keyfunc.Keyfunc) (claims.KeySet, error) {
 	if k == nil || k.Storage() == nil {
 		return nil, fmt.Errorf("%w: there is none, or it has no storage", errKeyfunc)
@@ -46,21 +57,54 @@ func (s *keyfuncSet) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if keys, err := s.among(all, h); err != nil || keys != nil || h.KeyID == "" {
+	keys, err := s.among(all, h)
+	switch {
+	case err != nil || keys != nil:
 		return keys, err
+	case h.KeyID != "":
+		return s.ask(ctx, h, len(all) > 0)
+	case len(all) == 0:
+		return nil, fmt.Errorf("%w: %w: its storage has no keys", ErrUnavailable, errKeyfunc)
 	}
-	// An unknown kid may make the storage look for it.
+	return nil, nil
+}
+
+// ask lets the storage look for an unknown kid.
+func (s *keyfuncSet) ask(ctx context.Context, h claims.Header, hasKeys bool) ([]*claims.Key, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxKeyfuncWait)
 	defer cancel()
 	one, err := s.storage.KeyRead(ctx, h.KeyID)
 	switch {
-	case errors.Is(err, jwkset.ErrKeyNotFound):
+	case err == nil:
+		return s.among([]jwkset.JWK{one}, h)
+	case ctx.Err() != nil: // a storage that was cut off may say anything
+		return nil, fmt.Errorf("%w: %w: %v", ErrUnavailable, context.Cause(ctx), err)
+	case hasKeys && (errors.Is(err, jwkset.ErrKeyNotFound) || isRefusal(err)):
 		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return s.among([]jwkset.JWK{one}, h)
+	return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
+
+// isRefusal reports whether err is a [rate.Limiter]'s, who lets nobody wait for
+// what would come too late, or never.
+func isRefusal(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if slices.Contains(refusals(), err.Error()) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusals are the texts of these errors, from a limiter's own mouth: they have
+// no value that could be compared.
+var refusals = sync.OnceValue(func() []string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	late, never := rate.NewLimiter(rate.Every(time.Hour), 1), rate.NewLimiter(rate.Every(time.Hour), 0)
+	late.Allow()
+	return []string{late.Wait(ctx).Error(), never.Wait(ctx).Error()}
+})
 
 // among returns the usable keys of all that h can mean.
 func (s *keyfuncSet) among(all []jwkset.JWK, h claims.Header) ([]*claims.Key, error) {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
+	"golang.org/x/time/rate"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/claims/jwks"
@@ -124,5 +126,94 @@ func TestFromKeyfunc(t *testing.T) {
 			many = append(many, edMarshal(byte(i), fmt.Sprint(i)))
 		}
 		unavailable(t, newKeyfunc(t, new(storage), many...), header("1"))
+	})
+}
+
+// followKeyfunc is a keyfunc that fetches from server as keyfunc's default
+// options do, but for the limiter.
+func followKeyfunc(t *testing.T, server *keyServer, limiter *rate.Limiter) claims.KeySet {
+	t.Helper()
+	const at = "https://id.example/jwks"
+	one, err := jwkset.NewStorageFromHTTP(at, jwkset.HTTPClientStorageOptions{
+		Client: &http.Client{Transport: server}, Ctx: t.Context(), NoErrorReturnFirstHTTPReq: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := jwkset.NewHTTPClient(jwkset.HTTPClientOptions{
+		HTTPURLs: map[string]jwkset.Storage{at: one}, RateLimitWaitMax: time.Minute, RefreshUnknownKID: limiter,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := keyfunc.New(keyfunc.Options{Storage: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := jwks.FromKeyfunc(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func TestKeyfuncGarbage(t *testing.T) {
+	const period = 5 * time.Minute
+	usual := func() *rate.Limiter { return rate.NewLimiter(rate.Every(period), 1) }
+	t.Run("KY-02 unknown kids are refused, also those that are not looked for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			server := newKeyServer(setOf(edJWK(1, "one")))
+			set := followKeyfunc(t, server, usual())
+			for _, kid := range []string{"gone", "new", "gone"} {
+				offered(t, set, header(kid), 0)
+			}
+			if n := len(server.fetches()); n != 2 {
+				t.Errorf("%d fetches, want 2", n)
+			}
+			server.serve(setOf(edJWK(1, "one"), edJWK(2, "new")))
+			offered(t, set, header("new"), 0) // the price
+			time.Sleep(period)
+			offered(t, set, header("new"), 1)
+		})
+	})
+	t.Run("a limiter that never lets it look", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			offered(t, followKeyfunc(t, newKeyServer(setOf(edJWK(1, "one"))), rate.NewLimiter(1, 0)), header("gone"), 0)
+		})
+	})
+	t.Run("KY-05 a key server that hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			server := newKeyServer(setOf(edJWK(1, "one")))
+			set := followKeyfunc(t, server, usual())
+			server.latency = time.Hour
+			unavailable(t, set, header("new")) // though the storage says that it is not there
+			offered(t, set, header("one"), 1)
+		})
+	})
+	t.Run("KY-05 a caller who leaves", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			server := newKeyServer(setOf(edJWK(1, "one")))
+			set := followKeyfunc(t, server, usual())
+			server.latency = time.Hour
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			if keys, err := set.Keys(ctx, header("new")); keys != nil || !errors.Is(err, jwks.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, %v", keys, err)
+			}
+		})
+	})
+	t.Run("KY-04 down from the start", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			server := newKeyServer("")
+			server.fail(errDown)
+			set := followKeyfunc(t, server, usual())
+			for range 2 {
+				unavailable(t, set, header("one"))
+				unavailable(t, set, header(""))
+			}
+			server.serve(setOf(edJWK(1, "one")))
+			time.Sleep(period)
+			offered(t, set, header("one"), 1)
+		})
 	})
 }

@@ -47,6 +47,9 @@ func TestGenuineSignaturesOverWrongClaims(t *testing.T) {
 			if got, err := tokens.Refresh(t.Context(), sign(change)); err == nil || got != (issuer.Pair{}) {
 				t.Errorf("%s: %v, %v", name, got, err)
 			}
+			if name == "use" {
+				continue // it is a genuine access token then, which Revoke heeds
+			}
 			if err := tokens.Revoke(t.Context(), sign(change)); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

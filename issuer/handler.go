@@ -80,9 +80,10 @@ func (s *Issuer[T]) RefreshHandler() http.Handler {
 	})
 }
 
-// RevokeHandler ends the session of the refresh token that a POST request has as
-// token, in a form or a JSON object: RFC 7009 §2. It answers 200 also for tokens
-// that it doesn't know, and 503 if the session may live on.
+// RevokeHandler ends the session of the refresh token or access token that a POST
+// request has as token, in a form or a JSON object: RFC 7009 §2, [Issuer.Revoke].
+// A token_type_hint has no effect. It answers 200 also for tokens that it doesn't
+// know, and 503 if the session may live on.
 func (s *Issuer[T]) RevokeHandler() http.Handler {
 	return s.post(func(r *http.Request) reply {
 		fields, status := params.Read(r)

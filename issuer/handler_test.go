@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
@@ -242,6 +243,27 @@ func TestRevokeHandler(t *testing.T) {
 		}
 	})
 	refused(t, tokens, token, issuer.ErrGrant)
+	inBubble(t, "an access token ends its session too, RFC 7009 §2.1, also when it has expired", func(t *testing.T) {
+		tokens := newIssuer(t, issuer.Config[account]{RefreshKeys: schedule(t, edKey(t, always))})
+		foreign := issue(t, newIssuer(t, issuer.Config[account]{}), "alice")
+		for _, body := range []string{"token=%s", "token=%s&token_type_hint=access_token", "token=%s&token_type_hint=refresh_token"} {
+			for _, age := range []time.Duration{0, time.Hour} {
+				pair, other := issue(t, tokens, "alice"), issue(t, tokens, "alice")
+				time.Sleep(age)
+				for _, nothing := range []string{foreign.AccessToken, pair.AccessToken[:len(pair.AccessToken)-4] + "AAAA"} {
+					if w, _ := post(t, tokens.RevokeHandler(), formType, fmt.Sprintf(body, nothing)); w.Code != 200 {
+						t.Errorf("%d", w.Code)
+					}
+				}
+				pair.RefreshToken = refresh(t, tokens, pair.RefreshToken).RefreshToken
+				if w, _ := post(t, tokens.RevokeHandler(), formType, fmt.Sprintf(body, pair.AccessToken)); w.Code != 200 || w.Body.Len() != 0 {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+				refused(t, tokens, pair.RefreshToken, issuer.ErrGrant)
+				refresh(t, tokens, other.RefreshToken)
+			}
+		}
+	})
 	for _, body := range []string{"", "token=", "token=a&token=b", "refresh_token=" + token} {
 		answers(t, h, formType, body, 400, "invalid_request")
 	}

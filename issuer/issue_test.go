@@ -243,6 +243,15 @@ func TestDialects(t *testing.T) {
 				refused(t, tokens, pair.AccessToken, issuer.ErrGrant)
 				pair = refresh(t, tokens, pair.RefreshToken)
 			}
+			other, err := tokens.Issue(t.Context(), claims.Claims[account]{Subject: row.subject, App: account{7}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tokens.Revoke(t.Context(), other.AccessToken); err != nil {
+				t.Fatal(err)
+			}
+			refused(t, tokens, other.RefreshToken, issuer.ErrGrant)
+			pair = refresh(t, tokens, pair.RefreshToken)
 			if err := tokens.RevokeAll(t.Context(), row.subject); err != nil {
 				t.Fatal(err)
 			}

@@ -19,6 +19,7 @@ type Issuer[T any] struct {
 	ids     ids
 	encoder *claims.Encoder[T]
 	reader  *claims.Verifier[struct{}] // reads refresh tokens
+	opener  *claims.Verifier[struct{}] // reads access tokens, to revoke them
 	access  *keyring
 	refresh *keyring
 }
@@ -37,13 +38,16 @@ func New[T any](c Config[T]) (*Issuer[T], error) {
 	s.encoder, err = claims.NewEncoder[T](c.Dialect)
 	mistakes = append(mistakes, err)
 	if err == nil { // the verifier would repeat what is wrong with the dialect
-		s.reader, err = claims.NewVerifier[struct{}](claims.Config{
+		read := claims.Config{
 			Issuer: c.Issuer, Audience: c.Audience, Dialect: c.Dialect,
 			Keys: s.refresh, Use: claims.Refresh,
 			InsecureAnyTime: true, // the store's clock judges, in Refresh
 			Remember:        -1,   // none comes twice
-		})
+		}
+		s.reader, err = claims.NewVerifier[struct{}](read)
 		mistakes = append(mistakes, err)
+		read.Keys, read.Use = s.access, claims.Access
+		s.opener, _ = claims.NewVerifier[struct{}](read) // would say the same
 	}
 	if err := errors.Join(mistakes...); err != nil {
 		return nil, err
@@ -120,7 +124,7 @@ func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, err
 	if s == nil || s.reader == nil {
 		return Pair{}, errNoIssuer
 	}
-	presented, err := s.open(ctx, refreshToken)
+	presented, err := s.open(ctx, s.reader, refreshToken)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -162,7 +166,7 @@ func (s *Issuer[T]) RefreshWithoutRotation(ctx context.Context, refreshToken str
 	if s == nil || s.reader == nil {
 		return Pair{}, errNoIssuer
 	}
-	presented, err := s.open(ctx, refreshToken)
+	presented, err := s.open(ctx, s.reader, refreshToken)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -196,21 +200,21 @@ func (s *Issuer[T]) judge(ctx context.Context, p presented) (*session, time.Time
 	return e, now, v, nil
 }
 
-// presented is what a genuine refresh token says.
+// presented is what a genuine token says.
 type presented struct {
 	session, subject string
 	generation       uint64
 	expiry           time.Time // the first moment at which it is surely over, zero if it never is
 }
 
-// open reads a refresh token.
-func (s *Issuer[T]) open(ctx context.Context, token string) (presented, error) {
-	c, err := s.reader.Verify(ctx, token)
+// open reads a token with the verifier for its use.
+func (s *Issuer[T]) open(ctx context.Context, reader *claims.Verifier[struct{}], token string) (presented, error) {
+	c, err := reader.Verify(ctx, token)
 	switch {
 	case errors.Is(err, claims.ErrInvalid):
 		return presented{}, fmt.Errorf("%w: %w", ErrGrant, err)
 	case err != nil:
-		return presented{}, fmt.Errorf("issuer: refresh token could not be read: %w", err)
+		return presented{}, fmt.Errorf("issuer: token could not be read: %w", err)
 	}
 	id, generation, err := s.ids.parse(c.ID)
 	if err != nil {

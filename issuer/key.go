@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -71,9 +70,7 @@ func NewSecret(alg, kid string, secret []byte, from time.Time) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer: secret does not fit: %w", err)
 	}
-	material := any(slices.Clone(secret))
-	sign := func(input string) ([]byte, error) { return method.Sign(input, material) }
-	return &Key{from: from, public: verifies, sign: sign}, nil
+	return &Key{from: from, public: verifies, sign: authentication(method.Hash, secret)}, nil
 }
 
 // ID returns the kid, "" if the key has none.

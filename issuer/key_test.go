@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/asn1"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
@@ -110,6 +113,38 @@ func TestEveryAlgorithmSigns(t *testing.T) {
 			key, err := issuer.NewSecret(alg, "k", make([]byte, size), always)
 			works(t, key, err)
 		})
+	}
+}
+
+// TestSecretsSignAtOnce has many sign with one secret, and golang-jwt verify
+// what they signed.
+func TestSecretsSignAtOnce(t *testing.T) {
+	for alg, method := range map[string]jwt.SigningMethod{"HS256": jwt.SigningMethodHS256, "HS384": jwt.SigningMethodHS384, "HS512": jwt.SigningMethodHS512} {
+		secret := []byte(strings.Repeat("a secret that is longer than a block of any hash ", 4))
+		key, err := issuer.NewSecret(alg, "k", secret, always)
+		if err != nil {
+			t.Fatal(err)
+		}
+		given := strings.Clone(string(secret))
+		clear(secret) // NewSecret has a copy
+		tokens := newIssuer(t, issuer.Config[account]{Keys: schedule(t, key)})
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for range 50 {
+					token := issue(t, tokens, "alice").AccessToken
+					end := strings.LastIndexByte(token, '.')
+					sig, err := base64.RawURLEncoding.DecodeString(token[end+1:])
+					if err == nil {
+						err = method.Verify(token[:end], sig, []byte(given))
+					}
+					if err != nil {
+						t.Errorf("%s: %v", alg, err)
+					}
+				}
+			})
+		}
+		all.Wait()
 	}
 }
 

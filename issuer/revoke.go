@@ -20,21 +20,30 @@ const (
 	changeTimeout = 5 * time.Second
 )
 
-// Revoke ends the session of a refresh token, also of one that is spent. As
-// RFC 7009 §2.2 says, it is no error if the token is unknown, expired or forged,
-// or the session has ended before. An error means that the session may live on.
+// Revoke ends the session of a refresh token, also of one that is spent, or of
+// an access token, also of one that has expired (RFC 7009 §2.1): whoever has had
+// either may end the session, and that is all that an expired one can do. As
+// §2.2 says, it is no error if the token is unknown or forged, or the session has
+// ended before. An error means that the session may live on.
+//
+// The access token itself is refused from then on by a [SessionVerifier], and by
+// nobody else.
 //
 // As with all that ends a session, it is done also if ctx ends meanwhile, or
 // has; each session takes 5 seconds at most.
-func (s *Issuer[T]) Revoke(ctx context.Context, refreshToken string) error {
+func (s *Issuer[T]) Revoke(ctx context.Context, token string) error {
 	if s == nil || s.reader == nil {
 		return errNoIssuer
 	}
-	presented, err := s.open(context.WithoutCancel(ctx), refreshToken)
+	reading := context.WithoutCancel(ctx)
+	presented, err := s.open(reading, s.reader, token)
 	if errors.Is(err, ErrGrant) {
-		return nil
+		presented, err = s.open(reading, s.opener, token)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrGrant):
+		return nil
+	case err != nil:
 		return err
 	}
 	return s.revoke(ctx, presented.subject, presented.session)

@@ -202,37 +202,45 @@ func isAlnum(c byte) bool {
 
 // Allow spends one token of key, if there is one. On error nothing is known:
 // refuse, as Handler does.
-func (l *Limiter) Allow(ctx context.Context, key string) (Decision, error) {
-	return l.AllowN(ctx, key, 1)
+func (l *Limiter) Allow(ctx context.Context, key string) (d Decision, err error) {
+	err = l.allow(ctx, key, 1, &d)
+	return d, err
 }
 
 // AllowN spends n tokens of key, or none: what costs more, takes more. An n
 // below 1 or above the burst, which no waiting would admit, is an error.
 // A limiter of several limits takes n of each, under the same key.
 func (l *Limiter) AllowN(ctx context.Context, key string, n int) (d Decision, err error) {
-	if len(l.parts) == 1 {
-		err = l.takeOne(ctx, key, n, &d)
-		return d, err
-	}
-	return l.takeAll(ctx, func(*policy) (string, int, error) { return key, n, nil })
+	err = l.allow(ctx, key, n, &d)
+	return d, err
 }
 
 // Check decides about r and charges it, but writes nothing. An error says that
 // r could not be judged: no key, or no store. It is not admitted then.
 func (l *Limiter) Check(r *http.Request) (d Decision, err error) {
-	if len(l.parts) == 1 {
-		key, n, err := l.parts[0].ask(r)
-		if err == nil {
-			err = l.takeOne(r.Context(), key, n, &d)
-		}
-		return d, err
-	}
-	return l.takeAll(r.Context(), func(p *policy) (string, int, error) { return p.ask(r) })
+	err = l.check(r, &d)
+	return d, err
 }
 
-// takeOne is the way of a single limit. It sets d where it is, as copies of it
-// are a tenth of a decision.
-func (l *Limiter) takeOne(ctx context.Context, key string, n int, d *Decision) error {
+func (l *Limiter) check(r *http.Request, d *Decision) (err error) {
+	if len(l.parts) != 1 {
+		*d, err = l.takeAll(r.Context(), func(p *policy) (string, int, error) { return p.ask(r) })
+		return err
+	}
+	key, n, err := l.parts[0].ask(r)
+	if err != nil {
+		return err
+	}
+	return l.allow(r.Context(), key, n, d)
+}
+
+// allow is the way of a single limit in memory, and the fork to the others. It
+// sets d where it is, and its callers are inlined: copies of a Decision are a
+// tenth of making one.
+func (l *Limiter) allow(ctx context.Context, key string, n int, d *Decision) error {
+	if len(l.parts) != 1 {
+		return l.allowAll(ctx, key, n, d)
+	}
 	p := l.parts[0]
 	if n < 1 || n > p.limit.Burst {
 		return p.costError(n)
@@ -240,13 +248,25 @@ func (l *Limiter) takeOne(ctx context.Context, key string, n int, d *Decision) e
 	if key == "" {
 		return errNoKey
 	}
-	key = boundKey(key)
-	cost := time.Duration(n) * p.interval
-	if l.memory != nil {
-		debt, ok := l.memory.takeOne(p.space, key, cost, p.interval, p.tolerance)
-		p.decide(d, ok, debt, n)
-		return nil
+	if !isBound(key) { // asked here as well, since boundKey is not inlined
+		key = boundKey(key)
 	}
+	if l.memory == nil {
+		return l.takeOne(ctx, key, n, d)
+	}
+	debt, ok := l.memory.takeOne(p.space, key, time.Duration(n)*p.interval, p.interval, p.tolerance)
+	p.decide(d, ok, debt, n)
+	return nil
+}
+
+func (l *Limiter) allowAll(ctx context.Context, key string, n int, d *Decision) (err error) {
+	*d, err = l.takeAll(ctx, func(*policy) (string, int, error) { return key, n, nil })
+	return err
+}
+
+// takeOne is the way of a single limit in a store that isn't ours.
+func (l *Limiter) takeOne(ctx context.Context, key string, n int, d *Decision) error {
+	p := l.parts[0]
 	cells := []Cell{p.cell(key, n)}
 	ok, err := l.store.Take(ctx, cells)
 	if err != nil {
@@ -288,9 +308,11 @@ const maxKey = 128
 // boundKey gives long keys by their digest. A key that begins like such a
 // digest is digested as well, so that nobody can name another's bucket.
 func boundKey(key string) string {
-	if len(key) <= maxKey && (key == "" || key[0] != 0) {
+	if isBound(key) {
 		return key
 	}
 	sum := sha256.Sum256([]byte(key))
 	return "\x00" + string(sum[:])
 }
+
+func isBound(key string) bool { return len(key) <= maxKey && (key == "" || key[0] != 0) }

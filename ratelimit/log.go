@@ -94,24 +94,21 @@ func (m *MemoryStore) Log(_ context.Context, e Entry) (charges int, wait time.Du
 // log is Log of an entry that is known to be valid.
 func (m *MemoryStore) log(space digest, e *Entry) (charges int, wait time.Duration, err error) {
 	d := m.digest(space, e.Key)
-	now := m.time()
-	if now >= m.due.Load() {
-		m.sweep(now)
-	}
 	s := m.shard(d)
-	now = s.lock(now)
-	defer s.mu.Unlock()
+	s.mu.Lock()
+	now := m.time()
 	a := s.logs.logs[d]
-	if a == nil {
-		if e.Op != OpCharge {
-			return 0, 0, nil
-		}
-		if a = s.logs.add(d, e.Tries, max(m.bound/8, 1)); a == nil {
-			return 0, 0, errFull
+	if a == nil && e.Op == OpCharge {
+		if a = s.logs.add(d, now, e.Tries, max(m.bound/8, 1)); a == nil {
+			err = errFull
 		}
 	}
-	charges, wait = a.apply(e, now)
-	return charges, wait, nil
+	if a != nil {
+		charges, wait = a.apply(e, now)
+	}
+	s.mu.Unlock()
+	m.tidy(now)
+	return charges, wait, err
 }
 
 func (e Entry) validate() error {
@@ -125,8 +122,8 @@ func (e Entry) validate() error {
 }
 
 // add makes an empty log, at the bound in the place of another.
-func (t *logTable) add(d digest, tries, bound int) *attempts {
-	if len(t.logs) >= bound && !t.evict() {
+func (t *logTable) add(d digest, now int64, tries, bound int) *attempts {
+	if len(t.logs) >= bound && !t.evict(now) {
 		return nil
 	}
 	if t.logs == nil {
@@ -139,8 +136,8 @@ func (t *logTable) add(d digest, tries, bound int) *attempts {
 }
 
 // evict removes the log with the fewest charges of a few, of equals the
-// oldest, but none that blocks.
-func (t *logTable) evict() bool {
+// oldest, but none that blocks still.
+func (t *logTable) evict(now int64) bool {
 	var victim digest
 	var least *attempts
 	n := 0
@@ -148,7 +145,7 @@ func (t *logTable) evict() bool {
 		if n++; n > evictSample && least != nil {
 			break
 		}
-		if a.blocks {
+		if a.blocks && a.until > now {
 			continue
 		}
 		if least == nil || len(a.charges) < len(least.charges) || len(a.charges) == len(least.charges) && a.until < least.until {

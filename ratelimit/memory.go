@@ -45,13 +45,13 @@ type MemoryStore struct {
 type digest struct{ hi, lo uint64 }
 
 // shard is a part of the store under its own lock, small enough to be swept
-// within a request.
+// within a request, and no two in one cache line. The clock is read under the
+// lock, so that the time of a shard stands in order.
 type shard struct {
 	mu    sync.Mutex
-	now   int64 // the latest time seen
 	cells table
 	logs  logTable
-	_     [24]byte
+	_     [56]byte
 }
 
 const (
@@ -96,39 +96,25 @@ func (m *MemoryStore) digest(space digest, key string) digest {
 
 func (m *MemoryStore) shard(d digest) *shard { return &m.shards[d.lo&m.mask] }
 
-// lock makes time stand in order: a caller that read the clock earlier but
-// came later is judged at the later time, or it would be charged for others.
-func (s *shard) lock(now int64) int64 {
-	s.mu.Lock()
-	if now > s.now {
-		s.now = now
-	}
-	return s.now
-}
-
 // takeOne is Take of one cell that is known to be valid. It allocates nothing
 // but the growth of the table.
 func (m *MemoryStore) takeOne(space digest, key string, cost, interval, tolerance time.Duration) (debt time.Duration, ok bool) {
 	d := m.digest(space, key)
-	now := m.time()
-	if now >= m.due.Load() {
-		m.sweep(now)
-	}
 	s := m.shard(d)
-	now = s.lock(now)
+	s.mu.Lock()
+	now := m.time()
 	if i, found := s.cells.find(d); found {
 		slot := &s.cells.slots[i]
 		debt, ok = spend(slot.debt(now), cost, tolerance)
 		slot.set(now, debt, interval, tolerance)
-		s.mu.Unlock()
-		return debt, ok
-	}
-	debt, ok = tolerance, false
-	if d, room := m.room(s, space, d, now); room {
+	} else if d, room := m.room(s, space, d, now); room {
 		debt, ok = spend(s.cells.debt(d, now), cost, tolerance)
 		s.cells.put(d, now, debt, interval, tolerance)
+	} else {
+		debt = tolerance
 	}
 	s.mu.Unlock()
+	m.tidy(now)
 	return debt, ok
 }
 
@@ -156,13 +142,17 @@ func (m *MemoryStore) Take(_ context.Context, cells []Cell) (bool, error) {
 		spaces[i] = m.space(c.Policy)
 		digests[i] = m.digest(spaces[i], c.Key)
 	}
-	now := m.time()
-	if now >= m.due.Load() {
-		m.sweep(now)
-	}
 	held := m.order(digests[:len(cells)])
-	now = m.lockAll(&held, now)
-	defer m.unlockAll(&held)
+	m.lockAll(&held)
+	now := m.time()
+	ok := m.takeAll(cells, &spaces, &digests, now)
+	m.unlockAll(&held)
+	m.tidy(now)
+	return ok, nil
+}
+
+// takeAll is Take of cells whose shards are locked.
+func (m *MemoryStore) takeAll(cells []Cell, spaces, digests *[maxCells]digest, now int64) bool {
 	ok := true
 	for i := range cells {
 		c := &cells[i]
@@ -176,14 +166,14 @@ func (m *MemoryStore) Take(_ context.Context, cells []Cell) (bool, error) {
 		ok = ok && granted
 	}
 	if !ok {
-		return false, nil
+		return false
 	}
 	for i := range cells {
 		c := &cells[i]
 		c.Debt += c.Cost
 		m.shard(digests[i]).cells.put(digests[i], now, c.Debt, c.Interval, c.Tolerance)
 	}
-	return true, nil
+	return true
 }
 
 func validateCells(cells []Cell) error {
@@ -222,14 +212,10 @@ func (m *MemoryStore) order(digests []digest) (o inOrder) {
 	return o
 }
 
-func (m *MemoryStore) lockAll(o *inOrder, now int64) int64 {
+func (m *MemoryStore) lockAll(o *inOrder) {
 	for _, i := range o.shards[:o.n] {
-		now = max(now, m.shards[i].lock(now))
+		m.shards[i].mu.Lock()
 	}
-	for _, i := range o.shards[:o.n] {
-		m.shards[i].now = now
-	}
-	return now
 }
 
 func (m *MemoryStore) unlockAll(o *inOrder) {
@@ -238,15 +224,21 @@ func (m *MemoryStore) unlockAll(o *inOrder) {
 	}
 }
 
+// tidy sweeps if that is due; no shard may be locked.
+func (m *MemoryStore) tidy(now int64) {
+	if due := m.due.Load(); now >= due {
+		m.sweep(now, due)
+	}
+}
+
 // sweep removes what has expired from one shard, the next one in turn. One
 // caller does it, the others go on.
-func (m *MemoryStore) sweep(now int64) {
-	due := m.due.Load()
-	if now < due || !m.due.CompareAndSwap(due, now+int64(sweepEvery)) {
+func (m *MemoryStore) sweep(now, due int64) {
+	if !m.due.CompareAndSwap(due, now+int64(sweepEvery)) {
 		return
 	}
 	s := &m.shards[m.swept.Add(1)&m.mask]
-	now = s.lock(now)
+	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cells.sweep(now)
 	s.logs.sweep(now)

@@ -101,7 +101,8 @@ func (s *structReader) read(raw []byte, v reflect.Value) error {
 	return s.take(members, v)
 }
 
-func isNull(raw []byte) bool { return raw[0] == 'n' }
+func isNull(raw []byte) bool   { return raw[0] == 'n' }
+func isNumber(raw []byte) bool { return raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9' }
 
 // compiler makes readers for types; structs remembers those under way, so that
 // recursive types end.
@@ -138,7 +139,7 @@ func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) erro
 				return err
 			}
 			continue
-		case !f.IsExported():
+		case !f.IsExported() && !(f.Anonymous && f.Type.Kind() == reflect.Struct): // whose fields may be exported
 			continue
 		case strings.Contains(options, "string"):
 			return fmt.Errorf("%v.%s: the json option \"string\" is not supported", t, f.Name)
@@ -176,8 +177,11 @@ func (c *compiler) reader(t reflect.Type) (valueReader, error) {
 	}
 	defer func() { c.depth-- }()
 	isBytes := t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
-	if isUnmarshaler(t) || t == reflect.TypeFor[any]() || isBytes {
+	switch {
+	case isUnmarshaler(t), t == reflect.TypeFor[any](), isBytes:
 		return func(raw []byte, v reflect.Value) error { return json.Unmarshal(raw, v.Addr().Interface()) }, nil
+	case t == reflect.TypeFor[json.Number]():
+		return readNumber, nil
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -215,6 +219,15 @@ func readString(raw []byte, v reflect.Value) error {
 	return nil
 }
 
+// readNumber keeps a number as it is written.
+func readNumber(raw []byte, v reflect.Value) error {
+	if !isNumber(raw) {
+		return errMemberType
+	}
+	v.SetString(string(raw))
+	return nil
+}
+
 func readBool(raw []byte, v reflect.Value) error {
 	if raw[0] != 't' && raw[0] != 'f' {
 		return errMemberType
@@ -236,7 +249,7 @@ func readUint(raw []byte, v reflect.Value) error {
 }
 
 func readFloat(raw []byte, v reflect.Value) error {
-	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+	if !isNumber(raw) {
 		return errMemberType
 	}
 	f, err := strconv.ParseFloat(string(raw), v.Type().Bits())

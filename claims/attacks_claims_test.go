@@ -2,9 +2,12 @@ package claims_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -411,6 +414,20 @@ func TestConfigMistakes(t *testing.T) {
 			t.Errorf("%s: the encoder says %v", name, err)
 		}
 	}
+	for name, keys := range map[string]claims.KeySet{"a nil pointer": (*named)(nil), "another issuer's": &named{issuer: "iss2"}} {
+		c := ok
+		c.Keys = keys
+		if _, err := claims.NewVerifier[struct{}](c); !errors.Is(err, claims.ErrVerifier) {
+			t.Errorf("Keys: %s: %v", name, err)
+		}
+	}
+	for _, issuer := range []string{"", "iss1"} {
+		c := ok
+		c.Keys = &named{issuer: issuer}
+		if _, err := claims.NewVerifier[struct{}](c); err != nil {
+			t.Errorf("Keys of issuer %q: %v", issuer, err)
+		}
+	}
 	// What was given is copied.
 	audience := []string{"api"}
 	c := ok
@@ -418,6 +435,85 @@ func TestConfigMistakes(t *testing.T) {
 	v := must(claims.NewVerifier[map[string]any](c))
 	audience[0] = "other"
 	accepted(t, v, tokenOf("HS256", goodPayload))
+}
+
+// named is a key set that knows whose it is.
+type named struct {
+	claims.KeySet
+	issuer string
+}
+
+func (n *named) Issuer() string { return n.issuer }
+
+type limits struct {
+	ReadOnly bool `json:"readOnly"`
+}
+
+// TestAppOfEveryKind writes and reads what App can be made of.
+func TestAppOfEveryKind(t *testing.T) {
+	with := func(more string) string { return strings.TrimSuffix(goodPayload, "}") + "," + more + "}" }
+	type app struct {
+		limits `json:"limits"`
+		Big    json.Number    `json:"big"`
+		Int    int64          `json:"int"`
+		Any    any            `json:"any"`
+		Map    map[string]int `json:"map"`
+		Next   *limits        `json:"next"`
+		Pair   []limits       `json:"pair"`
+	}
+	want := app{limits{true}, "9007199254740993", 9007199254740993, []any{1.5, "x"}, map[string]int{"a": 1}, &limits{true}, []limits{{true}, {false}}}
+	written := encode(t, claims.Dialect{}, claims.Header{Algorithm: "EdDSA"}, claims.Claims[app]{Use: claims.Access, Issuer: "iss1", Subject: "a", Audience: []string{"api"}, Expiry: moment.Add(time.Hour), App: want})
+	v := must(claims.NewVerifier[app](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: setOf(keyOf("EdDSA", ""))}))
+	c, err := v.VerifyAt(t.Context(), signed(t, written, pairs()["EdDSA"].private.(ed25519.PrivateKey)), moment)
+	if err != nil || !reflect.DeepEqual(c.App, want) {
+		t.Errorf("%+v, %v, want %+v", c, err, want)
+	}
+	clone := c.Clone()
+	if !reflect.DeepEqual(clone, *c) {
+		t.Errorf("the clone is %+v, not %+v", clone, c)
+	}
+	for _, wrong := range []string{`"big":"1"`, `"big":true`, `"limits":{"readOnly":1}`, `"limits":[]`} {
+		if _, err := v.VerifyAt(t.Context(), tokenOf("EdDSA", with(wrong)), moment); !errors.Is(err, claims.ErrMemberType) {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+	// An expired token is one that is good in every other respect.
+	past := moment.Add(1000 * time.Hour)
+	if _, err := v.VerifyAt(t.Context(), tokenOf("EdDSA", with(`"big":"1"`)), past); errors.Is(err, claims.ErrExpired) || !errors.Is(err, claims.ErrInvalid) {
+		t.Errorf("expired, and App does not fit: %v", err)
+	}
+	if _, err := v.VerifyAt(t.Context(), tokenOf("EdDSA", with(`"big":1`)), past); !errors.Is(err, claims.ErrExpired) {
+		t.Errorf("expired: %v", err)
+	}
+}
+
+// slow is a key set that takes its time.
+type slow struct{ claims.KeySet }
+
+func (s slow) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) {
+	time.Sleep(10 * time.Second)
+	return s.KeySet.Keys(ctx, h)
+}
+
+// TestExpiresWhileWaiting (RFC 7519 §4.1.4) lets a token expire while its key is
+// looked for, at first sight and when it is remembered.
+func TestExpiresWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := must(claims.NewVerifier[struct{}](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: slow{setOf(keyOf("EdDSA", ""))}}))
+		made := func(life time.Duration) string {
+			return tokenOf("EdDSA", fmt.Sprintf(`{"iss":"iss1","sub":"a","aud":"api","exp":%d}`, time.Now().Add(life).Unix()))
+		}
+		if _, err := v.Verify(t.Context(), made(9*time.Second)); !errors.Is(err, claims.ErrExpired) {
+			t.Errorf("expired after 9 s, after 10 s: %v", err)
+		}
+		lasting := made(19 * time.Second)
+		if _, err := v.Verify(t.Context(), lasting); err != nil {
+			t.Errorf("expires after 19 s, after 10 s: %v", err)
+		}
+		if _, err := v.Verify(t.Context(), lasting); !errors.Is(err, claims.ErrExpired) {
+			t.Errorf("expired after 19 s, after 20 s: %v", err)
+		}
+	})
 }
 
 // TestDocuments holds the reader of JSON against the principles of RFC 8259,

@@ -3,6 +3,7 @@ package claims
 import (
 	"context"
 	"crypto/sha256"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -10,12 +11,11 @@ import (
 const (
 	defaultRemember = 16 << 10
 	maxRemember     = 1 << 24
-	// rememberedBytes bounds how long the remembered tokens may be together, for
-	// each that may be remembered. What is kept of a token, its claims, is about
-	// as long as the token itself.
-	rememberedBytes = 2 << 10
-	// ways is how many places a token may be remembered in.
+	// ways is how many places a token may be remembered in: those of its set.
 	ways = 8
+	// setBytes bounds how long the tokens of a set may be together. What is kept
+	// of a token, its claims, is about as long as the token itself.
+	setBytes = ways * 2 << 10
 )
 
 // memory remembers verified tokens by their SHA-256, so that a token that
@@ -27,12 +27,12 @@ const (
 // code that checked it the first time. Only tokens that passed get in, so that
 // strangers can't fill it. No token is kept.
 //
-// A token has its place in one set of eight. A full set makes room by dropping
-// an expired token, or else any. That bounds the memory without bookkeeping,
-// and reads take no lock.
+// A token has its place in one set of eight. A full set, or one of tokens that
+// are too long together, makes room by dropping those that have expired, or else
+// any. That bounds the memory without bookkeeping, and reads take no lock.
 type memory[T any] struct {
-	sets  []set[T]
-	bytes atomic.Int64
+	sets []set[T]
+	mu   sync.Mutex // held by who changes them
 }
 
 type set[T any] [ways]atomic.Pointer[verified[T]]
@@ -88,42 +88,52 @@ func (m *memory[T]) recall(d *digest) *verified[T] {
 	return nil
 }
 
+// remember keeps r. It makes room for it by dropping whatever has expired, and
+// as many others as it takes, those last that are looked for first.
 func (m *memory[T]) remember(r *verified[T], now time.Time) {
+	room := int64(setBytes) - r.bytes
+	if room < 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	s, home := m.of(&r.digest), r.digest.home()
 	victim := &s[home]
-	for i := range s {
+	for i := ways - 1; i >= 0; i-- {
 		place := &s[(home+i)%ways]
-		switch old := place.Load(); {
-		case old == nil, old.digest == r.digest:
-			m.replace(place, r)
-			return
-		case !old.claims.Expiry.IsZero() && now.After(old.claims.Expiry.Add(maxLeeway)):
+		old := place.Load()
+		if old != nil && (old.digest == r.digest || old.expired(now)) {
+			place.Store(nil)
+			old = nil
+		}
+		if old == nil {
 			victim = place
 		}
 	}
-	m.replace(victim, r)
+	victim.Store(r)
+	for i := range s {
+		place := &s[(home+i)%ways]
+		if old := place.Load(); old != nil && old != r {
+			if room -= old.bytes; room < 0 {
+				place.Store(nil)
+			}
+		}
+	}
 }
 
-// replace puts r in a place, if the tokens are not too long then.
-func (m *memory[T]) replace(place *atomic.Pointer[verified[T]], r *verified[T]) {
-	old := place.Load()
-	grown := r.bytes
-	if old != nil {
-		grown -= old.bytes
-	}
-	if m.bytes.Add(grown) > int64(len(m.sets))*ways*rememberedBytes || !place.CompareAndSwap(old, r) {
-		m.bytes.Add(-grown)
-	}
+// expired reports whether no leeway can make r valid again.
+func (r *verified[T]) expired(now time.Time) bool {
+	return !r.claims.Expiry.IsZero() && now.After(r.claims.Expiry.Add(maxLeeway))
 }
 
 // again judges a token that was verified before. It reports false where only
 // a full check can tell: its key is no longer offered.
-func (r *verified[T]) again(ctx context.Context, now time.Time) (bool, error) {
+func (r *verified[T]) again(ctx context.Context, clock func() time.Time) (bool, error) {
 	keys, err := r.policy.keysFor(ctx, r.header)
 	if err != nil || !offered(keys, r.header, r.key) {
 		return false, err
 	}
-	return true, r.policy.checkDates(r.claims.NotBefore, r.claims.IssuedAt, r.claims.Expiry, now)
+	return true, r.policy.checkDates(r.claims.NotBefore, r.claims.IssuedAt, r.claims.Expiry, clock())
 }
 
 // offered reports whether k is among the first keys that fit a header, of which

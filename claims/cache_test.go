@@ -8,6 +8,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -177,6 +178,30 @@ func TestMemoryIsBounded(t *testing.T) {
 	waiting.Wait()
 	if n, bytes := v.Remembered(), v.RememberedBytes(); n > 16 || bytes > 16*2048 || n == 0 {
 		t.Errorf("%d tokens of %d bytes remembered", n, bytes)
+	}
+}
+
+// TestMemoryForgetsTheExpired fills a memory with long tokens, and finds room for
+// others when those have expired.
+func TestMemoryForgetsTheExpired(t *testing.T) {
+	v := must(claims.NewVerifier[map[string]any](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: setOf(keyOf("EdDSA", "")), Remember: 256}))
+	fill := func(name string, now time.Time) {
+		for i := range 2000 {
+			token := tokenOf("EdDSA", fmt.Sprintf(`{"iss":"iss1","sub":"%s%d","aud":"api","exp":%d,"long":"%s"}`, name, i, now.Add(time.Minute).Unix(), strings.Repeat("x", 4000)))
+			if _, err := v.VerifyAt(t.Context(), token, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	fill("old", moment)
+	before := v.Remembered()
+	now := moment.Add(24 * time.Hour)
+	fill("new", now)
+	if n, subjects := v.Remembered(), v.RememberedSubjects(); n < before*9/10 || slices.ContainsFunc(subjects, func(s string) bool { return s[:3] == "old" }) {
+		t.Errorf("%d remembered, before %d: %v", n, before, subjects)
+	}
+	if bytes := v.RememberedBytes(); bytes > 256*2048 {
+		t.Errorf("%d bytes of tokens are remembered", bytes)
 	}
 }
 

@@ -2,6 +2,8 @@ package claims
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -9,9 +11,11 @@ import (
 // a struct whose fields are decoded, exactly by their json names, from the
 // same JSON object as the registered claims, or a map[string]any that receives
 // every member that has no field here. struct{} is right when there is none.
+// In a map numbers are float64, which is exact for integers up to 2^53; a struct
+// field of an integer type or json.Number is exact.
 //
-// A *Claims that came from a [Verifier] may be shared with other requests and
-// must not be changed; [FromContext] gives handlers a copy.
+// Whoever gets Claims may change them; only those of [Verifier.VerifyShared]
+// belong to others too.
 type Claims[T any] struct {
 	Issuer    string    // iss, RFC 7519 §4.1.1
 	Subject   string    // sub, §4.1.2; with Dialect.ObjectSubject its compact JSON text
@@ -54,11 +58,22 @@ func NewContext[T any](ctx context.Context, c *Claims[T]) context.Context {
 }
 
 // FromContext returns the claims of the caller whom a guard of the same T let
-// in: a copy, since requests may share the original. Without such a guard, or
-// with an anonymous caller, it returns empty Claims and false.
+// in: a [Claims.Clone], since requests may share the original. Without such a
+// guard, or with an anonymous caller, it returns empty Claims and false.
 func FromContext[T any](ctx context.Context) (Claims[T], bool) {
 	if c, ok := ctx.Value(contextKey[T]{}).(*Claims[T]); ok && c != nil {
-		return *c, true
+		return c.Clone(), true
 	}
 	return Claims[T]{}, false
+}
+
+// MustFromContext is FromContext for handlers that only ever run behind a guard
+// that lets nobody in without a token. Without a caller it panics, so that a
+// route whose guard was forgotten, or has another T, answers nobody.
+func MustFromContext[T any](ctx context.Context) Claims[T] {
+	c, ok := FromContext[T](ctx)
+	if !ok {
+		panic(fmt.Sprintf("claims: no caller of type Claims[%v] in the context: is the handler behind a guard of that type?", reflect.TypeFor[T]()))
+	}
+	return c
 }

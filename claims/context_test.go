@@ -32,3 +32,17 @@ func TestContext(t *testing.T) {
 		t.Errorf("changed for all: %+v", again)
 	}
 }
+
+// TestMustFromContext finds the caller or nobody.
+func TestMustFromContext(t *testing.T) {
+	ctx := claims.NewContext(context.Background(), &claims.Claims[Account]{Subject: "one"})
+	if c := claims.MustFromContext[Account](ctx); c.Subject != "one" {
+		t.Errorf("%+v", c)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("claims of one App were taken for another's")
+		}
+	}()
+	claims.MustFromContext[struct{}](ctx)
+}

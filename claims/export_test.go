@@ -40,7 +40,7 @@ var (
 
 // VerifyAt is Verify at a moment of the test's choice.
 func (v *Verifier[T]) VerifyAt(ctx context.Context, token string, now time.Time) (*Claims[T], error) {
-	return v.verify(ctx, token, now)
+	return v.verify(ctx, token, func() time.Time { return now })
 }
 
 // RememberedHeaders is how many headers v knows by heart.
@@ -95,5 +95,26 @@ func (v *Verifier[T]) Remembered() (n int) {
 	return n
 }
 
+// RememberedSubjects are whose they are.
+func (v *Verifier[T]) RememberedSubjects() (all []string) {
+	for i := range v.tokens.sets {
+		for j := range v.tokens.sets[i] {
+			if r := v.tokens.sets[i][j].Load(); r != nil {
+				all = append(all, r.claims.Subject)
+			}
+		}
+	}
+	return all
+}
+
 // RememberedBytes is how long they are together.
-func (v *Verifier[T]) RememberedBytes() int64 { return v.tokens.bytes.Load() }
+func (v *Verifier[T]) RememberedBytes() (n int64) {
+	for i := range v.tokens.sets {
+		for j := range v.tokens.sets[i] {
+			if r := v.tokens.sets[i][j].Load(); r != nil {
+				n += r.bytes
+			}
+		}
+	}
+	return n
+}

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 
@@ -145,10 +146,10 @@ func fitRSA(material any, insecureSize bool) (any, error) {
 	switch bits := key.N.BitLen(); {
 	case bits < least || bits > 16384:
 		return nil, fmt.Errorf("the modulus has %d bits, at least %d are needed (RFC 7518 §3.3) and 16384 at most", bits, least)
-	case key.E < 3 || key.E&1 == 0:
-		return nil, fmt.Errorf("the exponent %d is not an odd number of at least 3", key.E)
-	case key.N.Bit(0) == 0:
-		return nil, fmt.Errorf("the modulus is even")
+	case key.E < 3 || key.E&1 == 0 || key.E > math.MaxInt32:
+		return nil, fmt.Errorf("the exponent %d is not an odd number from 3 to 2^31-1", key.E)
+	case key.N.Sign() < 0 || key.N.Bit(0) == 0:
+		return nil, fmt.Errorf("the modulus is negative or even")
 	}
 	// A key object of our own, so that what crypto/rsa precomputes for it is
 	// computed once and nobody else can change it.
@@ -158,8 +159,8 @@ func fitRSA(material any, insecureSize bool) (any, error) {
 func pointOn(curve string) func(any, bool) (any, error) {
 	return func(material any, _ bool) (any, error) {
 		key, ok := material.(*ecdsa.PublicKey)
-		if !ok || key == nil || key.Curve == nil {
-			return nil, wrongType("*ecdsa.PublicKey", material)
+		if !ok || key == nil || *key == (ecdsa.PublicKey{Curve: key.Curve}) || key.Curve == nil {
+			return nil, wrongType("*ecdsa.PublicKey of a curve and a point", material)
 		}
 		if name := key.Curve.Params().Name; name != curve {
 			return nil, fmt.Errorf("the key is on %s, not on %s (RFC 7518 §3.4)", name, curve)

@@ -107,7 +107,7 @@ func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
 	}
 	switch {
 	case err != nil:
-		return fmt.Errorf("member %s: %w", quoted(string(m.name)), err)
+		return fmt.Errorf("%w (member %s)", err, quoted(string(m.name)))
 	case !ok:
 		return fmt.Errorf("%w %s", errMemberType, quoted(string(m.name)))
 	}

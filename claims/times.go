@@ -39,7 +39,7 @@ func (f TimeFormat) parse(raw []byte) (time.Time, error) {
 
 // parseNumber reads a JSON number that counts 1/perSecond seconds.
 func parseNumber(raw []byte, perSecond int64) (time.Time, error) {
-	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+	if !isNumber(raw) {
 		return time.Time{}, fmt.Errorf("%w: a date must be a number", errMemberType)
 	}
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {

@@ -27,7 +27,8 @@ type Config struct {
 	Issuer string
 	// Audience are our names: aud must hold one of them, exactly (RFC 8725 §3.9).
 	Audience []string
-	// Keys are the issuer's keys.
+	// Keys are the issuer's keys. A set that has a method Issuer() string and
+	// names another is a mistake.
 	Keys KeySet
 	// Dialect is how the system writes tokens; the zero value is RFC 9068.
 	Dialect Dialect
@@ -48,8 +49,8 @@ type Config struct {
 	// every request the key must still be offered and the dates must hold. It is
 	// on by default because of that, because only tokens that passed are kept
 	// (their claims, under a SHA-256, never their text), and because its memory is
-	// bounded: some 400 bytes each with few claims, and 2 KiB of tokens each taken
-	// together.
+	// bounded: some 400 bytes each with few claims, and on average 2 KiB of tokens
+	// each. A token of more than 16 KiB is not remembered.
 	Remember int
 }
 
@@ -75,8 +76,12 @@ func NewVerifier[T any](c Config) (*Verifier[T], error) {
 	}
 	c.Dialect = dialect
 	c.Audience = slices.Clone(c.Audience)
-	if c.Keys == nil {
+	if v := reflect.ValueOf(c.Keys); c.Keys == nil {
 		mistake("Keys is missing")
+	} else if v.Kind() == reflect.Pointer && v.IsNil() {
+		mistake("Keys is a nil %T: was its error looked at?", c.Keys)
+	} else if k, ok := c.Keys.(interface{ Issuer() string }); ok && k.Issuer() != "" && k.Issuer() != c.Issuer {
+		mistake("Keys are those of %q, Issuer is %q", k.Issuer(), c.Issuer)
 	}
 	switch {
 	case c.Issuer == "" && !dialect.InsecureNoIssuer:
@@ -134,18 +139,31 @@ func NewVerifier[T any](c Config) (*Verifier[T], error) {
 //
 // The token is read once, strictly: see the package documentation for what is
 // refused. Nothing is decoded of a token that is too long, and no key is
-// touched for one that is not well-formed.
+// touched for one that is not well-formed. The clock is read once, after the key
+// set has answered.
 func (v *Verifier[T]) Verify(ctx context.Context, token string) (*Claims[T], error) {
+	c, err := v.VerifyShared(ctx, token)
+	if err != nil || v.tokens == nil {
+		return c, err
+	}
+	own := c.Clone()
+	return &own, nil
+}
+
+// VerifyShared is Verify for callers that change nothing in the claims, not even
+// by an append: other requests may hold the same. It spares them a
+// [Claims.Clone]. Guards use it, and give clones to handlers.
+func (v *Verifier[T]) VerifyShared(ctx context.Context, token string) (*Claims[T], error) {
 	if v == nil || v.policies == nil {
 		return nil, errNoVerifier
 	}
-	return v.verify(ctx, token, time.Now())
+	return v.verify(ctx, token, time.Now)
 }
 
 // verify answers from memory if it can.
-func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (*Claims[T], error) {
+func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() time.Time) (*Claims[T], error) {
 	if v.tokens == nil || len(token) > v.maxBytes {
-		r, err := v.check(ctx, token, now)
+		r, err := v.check(ctx, token, clock)
 		if err != nil {
 			return nil, err
 		}
@@ -153,23 +171,24 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, now time.Time) (
 	}
 	d := digestOf(token)
 	if r := v.tokens.recall(&d); r != nil {
-		if known, err := r.again(ctx, now); err != nil {
+		if known, err := r.again(ctx, clock); err != nil {
 			return nil, err
 		} else if known {
 			return &r.claims, nil
 		}
 	}
-	r, err := v.check(ctx, token, now)
+	r, err := v.check(ctx, token, clock)
 	if err != nil {
 		return nil, err
 	}
 	r.digest, r.bytes = d, int64(len(token))
-	v.tokens.remember(r, now)
+	v.tokens.remember(r, clock())
 	return &r.claims, nil
 }
 
-// check reads a token and checks everything.
-func (v *Verifier[T]) check(ctx context.Context, token string, now time.Time) (*verified[T], error) {
+// check reads a token and checks everything, the dates last: what has expired is
+// good in every other respect.
+func (v *Verifier[T]) check(ctx context.Context, token string, clock func() time.Time) (*verified[T], error) {
 	var few [16]member
 	u, members, err := v.read(token, few[:0])
 	if err != nil {
@@ -191,9 +210,6 @@ func (v *Verifier[T]) check(ctx context.Context, token string, now time.Time) (*
 		return nil, err
 	}
 	v.headers.remember(u.encoded, u.header)
-	if err := p.checkDates(said.NotBefore, said.IssuedAt, said.Expiry, now); err != nil {
-		return nil, err
-	}
 	r := &verified[T]{policy: p, header: u.header.Header, key: key, claims: Claims[T]{
 		Issuer: said.Issuer, Subject: said.Subject, Audience: said.Audience,
 		Expiry: said.Expiry, NotBefore: said.NotBefore, IssuedAt: said.IssuedAt,
@@ -203,7 +219,7 @@ func (v *Verifier[T]) check(ctx context.Context, token string, now time.Time) (*
 	if err := p.app.read(members, reflect.ValueOf(&r.claims.App).Elem()); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return r, p.checkDates(said.NotBefore, said.IssuedAt, said.Expiry, clock())
 }
 
 // read takes a token apart as far as that is the same for every issuer. It

@@ -251,6 +251,32 @@ func TestUnavailable(t *testing.T) {
 }
 
 // TestLog is about what strangers can do to the log.
+// TestRefuse answers what Check decided, and compares with Handler.
+func TestRefuse(t *testing.T) {
+	deny := func(w http.ResponseWriter, _ *http.Request, err error) { fmt.Fprint(w, middleware.Status(err)) }
+	for _, c := range []middleware.Config{{}, {Deny: deny}} {
+		for _, s := range situations(c) {
+			want := serve(s.g.Handler(new(room)), s.r())
+			_, err := s.g.Check(s.r())
+			for _, err := range []error{err, fmt.Errorf("wrapped: %w", err)} {
+				got := httptest.NewRecorder()
+				s.g.Refuse(got, s.r(), err)
+				if got.Code != want.Code || !reflect.DeepEqual(got.Header(), want.Header()) || got.Body.String() != want.Body.String() {
+					t.Errorf("%s: %d %v %s, by Handler %d %v %s", s.name, got.Code, got.Header(), got.Body, want.Code, want.Header(), want.Body)
+				}
+			}
+		}
+	}
+	var nobody *guard
+	for err, status := range map[error]int{nil: 503, errors.New("x"): 503, claims.ErrExpired: 401, middleware.ErrForbidden: 403} {
+		w := httptest.NewRecorder()
+		nobody.Refuse(w, bearer(), err)
+		if w.Code != status {
+			t.Errorf("%v: %d, want %d", err, w.Code, status)
+		}
+	}
+}
+
 func TestLog(t *testing.T) {
 	const nasty = "x\nlevel=INFO msg=\"login ok\"\x1b[2J\u202e\x00"
 	t.Run("RS-07 injection", func(t *testing.T) {
@@ -288,10 +314,42 @@ func TestLog(t *testing.T) {
 				!strings.Contains(got, fmt.Sprint("status=", s.status)) || !strings.Contains(got, `pattern="GET /{$}"`) {
 				t.Errorf("%s: log %q", s.name, got)
 			}
+		}
+		for _, s := range situations(middleware.Config{Logger: lines.logger()}) {
 			lines.b.Reset()
+			level := "level=DEBUG"
+			if s.status >= 500 {
+				level = "level=ERROR"
+			}
 			if _, _ = s.g.Check(s.r()); !strings.Contains(lines.String(), level) {
 				t.Errorf("%s: log of Check %q", s.name, lines.String())
 			}
+		}
+	})
+	t.Run("one error a second", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var lines journal
+			g := middleware.New(failing(errors.New("down")), middleware.Config{Logger: lines.logger()})
+			for _, want := range []string{"reason", "unlogged=99\n", "unlogged=99\n"} {
+				lines.b.Reset()
+				for range 100 {
+					serve(g.Only(admin).Handler(new(room)), bearer("Bearer token-a"))
+				}
+				if got := lines.String(); strings.Count(got, "level=ERROR") != 1 || strings.Count(got, "level=DEBUG") != 99 || !strings.Contains(got, want) {
+					t.Errorf("log %q, want one error with %q", got[:200], want)
+				}
+				time.Sleep(time.Second)
+			}
+		})
+	})
+	t.Run("quotes once", func(t *testing.T) {
+		var seen string
+		sink := slog.New(recorder(func(r slog.Record) {
+			r.Attrs(func(a slog.Attr) bool { seen += a.Value.String(); return true })
+		}))
+		g := middleware.New(failing(errors.New("a \"b\" \\ \n é")), middleware.Config{Logger: sink})
+		if serve(g.Handler(new(room)), bearer("Bearer x")); !strings.HasSuffix(seen, `a "b" \ \x0a \xc3\xa9`) {
+			t.Errorf("logged %q", seen)
 		}
 	})
 	t.Run("admission is not logged", func(t *testing.T) {

@@ -29,10 +29,17 @@ func Bearer(r *http.Request) (string, error) {
 // token takes the token out of the Authorization header or, if there is none
 // and the Config names one, a cookie. Its form is not checked.
 func (g *Guard[T]) token(r *http.Request) (string, error) {
-	if g.config.Cookie != "" && len(r.Header["Authorization"]) == 0 {
-		return cookie(r.CookiesNamed(g.config.Cookie))
+	if g.config.Cookie == "" || len(r.Header["Authorization"]) > 0 {
+		return credentials(r)
 	}
-	return credentials(r)
+	judged := r
+	if len(r.Header["Upgrade"]) > 0 { // a WebSocket, which may do everything, begins with GET
+		judged = &http.Request{Method: http.MethodPost, URL: r.URL, Host: r.Host, Header: r.Header}
+	}
+	if err := g.origins.Check(judged); err != nil {
+		return "", fmt.Errorf("%w: the cookie came with another site's request", ErrMissing)
+	}
+	return cookie(r.CookiesNamed(g.config.Cookie))
 }
 
 // credentials reads RFC 6750 §2.1: "Bearer" 1*SP b64token, the scheme in any
@@ -57,9 +64,11 @@ func credentials(r *http.Request) (string, error) {
 	return strings.TrimLeft(rest, " "), nil
 }
 
+// cookie reads the token from the cookies of its name. An empty one is how
+// applications take a cookie back.
 func cookie(found []*http.Cookie) (string, error) {
 	switch {
-	case len(found) == 0:
+	case len(found) == 0, len(found) == 1 && found[0].Value == "":
 		return "", ErrMissing
 	case len(found) > 1:
 		return "", fmt.Errorf("%w: %d cookies of the token's name", ErrMalformed, len(found))

@@ -161,7 +161,7 @@ func TestCookie(t *testing.T) {
 		{"another case", "", []string{"__host-token=token-a"}, 401, missing},
 		{"two in one field", "", []string{"__Host-token=token-a; __Host-token=token-b"}, 400, malformed},
 		{"two fields", "", []string{"__Host-token=token-a", "__Host-token=token-a"}, 400, malformed},
-		{"empty", "", []string{"__Host-token="}, 400, malformed},
+		{"empty", "", []string{"__Host-token="}, 401, missing},
 		{"a bad token", "", []string{"__Host-token=token-c"}, 401, invalid},
 		{"in quotes", "", []string{`__Host-token="token-a"`}, 401, invalid},
 		{"scheme inside", "", []string{"__Host-token=Bearer token-a"}, 400, malformed},
@@ -183,6 +183,50 @@ func TestCookie(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCookieOfAnotherSite (law: the cookie is no credential of a request that
+// another site's page sent) sends what browsers send.
+func TestCookieOfAnotherSite(t *testing.T) {
+	config := middleware.Config{Cookie: "t", CookieOrigins: []string{"https://app.example"}, Logger: quiet}
+	g := middleware.New(people, config)
+	for _, row := range []struct {
+		name, method string
+		header       [2]string
+		upgrade      bool
+		admitted     bool
+	}{
+		{"no browser", "POST", [2]string{}, false, true},
+		{"own page", "POST", [2]string{"Sec-Fetch-Site", "same-origin"}, false, true},
+		{"another site", "POST", [2]string{"Sec-Fetch-Site", "cross-site"}, false, false},
+		{"a neighbour", "DELETE", [2]string{"Sec-Fetch-Site", "same-site"}, false, false},
+		{"an old browser", "POST", [2]string{"Origin", "https://evil.example"}, false, false},
+		{"a link", "GET", [2]string{"Sec-Fetch-Site", "cross-site"}, false, true},
+		{"a WebSocket", "GET", [2]string{"Origin", "https://evil.example"}, true, false},
+		{"own WebSocket", "GET", [2]string{"Origin", "https://example.com"}, true, true},
+		{"named origin", "POST", [2]string{"Origin", "https://app.example"}, false, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := httptest.NewRequest(row.method, "https://example.com/", nil)
+			r.Header.Set("Cookie", "t=token-a")
+			if row.header[0] != "" {
+				r.Header.Set(row.header[0], row.header[1])
+			}
+			if row.upgrade {
+				r.Header.Set("Upgrade", "websocket")
+			}
+			if row.admitted {
+				admitted(t, g.Handler, r, "a")
+				return
+			}
+			refused(t, g.Handler, r, 401, missing)
+			r.Header.Set("Authorization", "Bearer token-b")
+			admitted(t, g.Handler, r, "b")
+		})
+	}
+	config.CookieOrigins = []string{"app.example"}
+	refused(t, middleware.New(people, config).Handler, bearer("Bearer token-a"), 503, "")
+	refused(t, middleware.New(people, middleware.Config{CookieOrigins: []string{"https://app.example"}, Logger: quiet}).Handler, bearer("Bearer token-a"), 503, "")
 }
 
 // TestHuge is about tokens of the size of all headers. To refuse one

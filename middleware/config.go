@@ -26,14 +26,19 @@ type Config struct {
 	Realm string
 
 	// Cookie is the name of a cookie that may carry the token of a request
-	// that has no Authorization header. If empty, no cookie is read. Two
-	// cookies of that name are refused with 400.
-	//
-	// A browser sends cookies with requests that other sites made it send. Who
-	// sets this must also mount [http.CrossOriginProtection], and should set
-	// the cookie HttpOnly, Secure, SameSite, with a name that begins with
+	// that has no Authorization header. If empty, no cookie is read. An empty
+	// cookie is none; two of that name that net/http can read are refused with
+	// 400. Set it HttpOnly, Secure, SameSite, with a name that begins with
 	// "__Host-".
+	//
+	// A browser sends cookies with requests that other sites made it send. The
+	// cookie of such a request is not looked at, unless it is GET, HEAD or OPTIONS
+	// and no WebSocket, as [http.CrossOriginProtection] finds out.
 	Cookie string
+
+	// CookieOrigins are further origins, such as "https://app.example", whose
+	// pages may send any request with the cookie.
+	CookieOrigins []string
 
 	// Deny writes the refusals of this guard instead of the problem document.
 	// The protocol's headers are set when it is called: WWW-Authenticate,
@@ -45,8 +50,8 @@ type Config struct {
 	// The text of err is for logs, never for clients.
 	Deny func(w http.ResponseWriter, r *http.Request, err error)
 
-	// Logger gets refusals: 503 and 500 at Error, all others at Debug. If nil,
-	// it is [slog.Default] at the time of logging.
+	// Logger gets refusals: 503 and 500 at Error, but only one a second, all
+	// others at Debug. If nil, it is [slog.Default] at the time of logging.
 	Logger *slog.Logger
 
 	// RetryAfter is the Retry-After of answers with status 503, rounded up to
@@ -71,10 +76,27 @@ func (c Config) mistakes() error {
 			all = append(all, fmt.Errorf("middleware: Config.Cookie %.64q is no cookie name (RFC 6265 §4.1.1)", c.Cookie))
 		}
 	}
+	if len(c.CookieOrigins) > 0 && c.Cookie == "" {
+		all = append(all, errors.New("middleware: Config.CookieOrigins is set, and Cookie is not"))
+	}
+	for _, o := range c.CookieOrigins {
+		if err := new(http.CrossOriginProtection).AddTrustedOrigin(o); err != nil {
+			all = append(all, fmt.Errorf("middleware: Config.CookieOrigins: %.64q is no origin: %w", o, err))
+		}
+	}
 	if c.RetryAfter < 0 {
 		all = append(all, fmt.Errorf("middleware: Config.RetryAfter is %v, less than 0", c.RetryAfter))
 	}
 	return errors.Join(all...)
+}
+
+// origins judges whether requests with a cookie come from pages that may send them.
+func (c Config) origins() *http.CrossOriginProtection {
+	p := http.NewCrossOriginProtection()
+	for _, o := range c.CookieOrigins {
+		_ = p.AddTrustedOrigin(o) // mistakes has judged it
+	}
+	return p
 }
 
 func (c Config) logger() *slog.Logger {

@@ -21,10 +21,10 @@
 //     byte by byte.
 //   - One place. The token is in exactly one Authorization header, or, if
 //     Config.Cookie names one and there is no such header, in exactly one
-//     cookie. Query, form and all other headers are never read; the body is
-//     left to the handler.
-//   - One answer. [Guard.Check] decides and writes none; Handler writes
-//     exactly one, or runs the next handler exactly once.
+//     cookie that no other site's page sent. Query, form and all other headers
+//     are never read; the body is left to the handler.
+//   - One answer. [Guard.Check] decides and writes none, [Guard.Refuse] writes
+//     it; Handler writes exactly one, or runs the next handler exactly once.
 //   - 401 is about the token, 503 about us. A verifier that can't tell whether
 //     a token is good never makes a client throw it away.
 //   - No oracle. Every token that is not good gets the same answer, byte for

@@ -109,7 +109,7 @@ func ExampleGuard_Require() {
 	guard := middleware.New(verify, middleware.Config{})
 	own := guard.Require(func(r *http.Request, c *claims.Claims[Account]) error {
 		if r.PathValue("company") != fmt.Sprint(c.App.CompanyID) {
-			return fmt.Errorf("company %d asks for another's buildings", c.App.CompanyID) // 403; the text is for the log
+			return fmt.Errorf("%w: company %d asks for another's", middleware.ErrForbidden, c.App.CompanyID) // the text is for the log
 		}
 		return nil
 	})

@@ -21,8 +21,10 @@ import (
 // with 503.
 type Guard[T any] struct {
 	verifier verifier[T]
-	strict   bool // verifier refuses by itself whatever is no b64token
+	ours     *claims.Verifier[T] // verifier, if it is one
 	config   Config
+	origins  *http.CrossOriginProtection
+	alarm    *alarm
 	mistake  error // why this guard admits nobody
 	checks   []check[T]
 	scope    []string // what Scope asked for, for the challenge
@@ -45,14 +47,14 @@ var errZero = errors.New("middleware: the guard was not made by New")
 // If v is nil or c has mistakes, New logs all of them at Error and returns a
 // guard that answers 503.
 func New[T any](v interface {
-	Verify(context.Context, string) (*claims.Claims[T], error)
+	Verify(ctx context.Context, token string) (*claims.Claims[T], error)
 }, c Config) *Guard[T] {
 	mistake := c.mistakes()
 	if isNil(v) {
 		mistake = errors.Join(errors.New("middleware: New: the verifier is nil"), mistake)
 	}
-	_, strict := v.(*claims.Verifier[T])
-	g := &Guard[T]{verifier: v, strict: strict, config: c}
+	ours, _ := v.(*claims.Verifier[T])
+	g := &Guard[T]{verifier: v, ours: ours, config: c, origins: c.origins(), alarm: new(alarm)}
 	if mistake != nil {
 		return g.spoiled(mistake)
 	}
@@ -96,23 +98,38 @@ func (g *Guard[T]) Optional(next http.Handler) http.Handler {
 
 // Check decides about r and writes no answer: it is for frameworks and
 // protocols that Handler does not fit. The error is nil only with claims; it
-// matches one of the errors of this package or [claims.ErrInvalid], and
-// [Status] knows its status. Refusals are logged as by Handler.
+// matches one of the errors of this package or [claims.ErrInvalid]. [Status]
+// knows its status, and [Guard.Refuse] writes its answer. Refusals are logged as
+// by Handler.
 func (g *Guard[T]) Check(r *http.Request) (*claims.Claims[T], error) {
 	c, no := g.decide(r)
 	if no != nil {
 		g.log(r, no)
 		return nil, no
 	}
-	own := *c // verifiers give the same claims to many requests
+	own := c.Clone()
 	return &own, nil
+}
+
+// Refuse answers r as Handler would have, had it been refused with err, which is
+// an error of Check or one that it could have returned: with status, challenge and
+// body, or by Config.Deny. It logs nothing.
+func (g *Guard[T]) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if g == nil {
+		g = new(Guard[T])
+	}
+	var no *refusal
+	if !errors.As(err, &no) {
+		no = judge(err, claims.ErrInvalid, ErrMissing, ErrMalformed, ErrForbidden, ErrUnavailable)
+	}
+	g.refuse(w, r, no)
 }
 
 func (g *Guard[T]) mount(next http.Handler, optional bool) http.Handler {
 	if g == nil || g.verifier == nil && g.mistake == nil {
 		g = g.spoiled(errZero)
 	}
-	if next == nil {
+	if isNil(next) {
 		g = g.spoiled(errors.New("middleware: Handler: next is nil"))
 	}
 	optional = optional && len(g.checks) == 0
@@ -143,13 +160,13 @@ func anonymous[T any](r *http.Request) *http.Request {
 // in which they were added. Exactly one of its results is nil.
 func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 	if g == nil || g.verifier == nil {
-		return nil, &refusal{class: ErrUnavailable, cause: errZero, known: true}
+		return nil, &refusal{class: ErrUnavailable, cause: errZero}
 	}
 	if g.mistake != nil {
-		return nil, &refusal{class: ErrUnavailable, cause: g.mistake, known: true}
+		return nil, &refusal{class: ErrUnavailable, cause: g.mistake}
 	}
 	token, err := g.token(r)
-	if err == nil && !g.strict {
+	if err == nil && g.ours == nil {
 		err = wellFormed(token)
 	}
 	if err != nil {
@@ -162,10 +179,9 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 			c, no = nil, &refusal{class: errPanic, cause: fmt.Errorf("%v", p), stack: debug.Stack()}
 		}
 	}()
-	c, err = g.verifier.Verify(r.Context(), token)
+	c, err = g.verify(r.Context(), token)
 	switch {
-	case err != nil && g.strict && wellFormed(token) != nil:
-		// Looked at only now, as each byte of a good token would be read twice.
+	case err != nil && g.ours != nil && wellFormed(token) != nil:
 		return nil, judge(wellFormed(token), ErrMalformed, claims.ErrInvalid)
 	case err != nil:
 		return nil, judge(err, claims.ErrInvalid, ErrUnavailable)
@@ -176,10 +192,20 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 	}
 	for _, passes := range g.checks {
 		if err := passes(r, c); err != nil {
-			return nil, judge(err, claims.ErrInvalid, ErrForbidden)
+			return nil, judge(err, claims.ErrInvalid, ErrForbidden, ErrUnavailable)
 		}
 	}
 	return c, nil
+}
+
+// verify asks the verifier. One of ours need not be shielded: it refuses by
+// itself what is no b64token, so that good tokens are read once, and may give the
+// same claims to many requests, as nothing here changes them.
+func (g *Guard[T]) verify(ctx context.Context, token string) (*claims.Claims[T], error) {
+	if g.ours != nil {
+		return g.ours.VerifyShared(ctx, token)
+	}
+	return g.verifier.Verify(ctx, token)
 }
 
 var (
@@ -193,6 +219,8 @@ var (
 func (g *Guard[T]) spoiled(mistake error) *Guard[T] {
 	narrowed := g.copied()
 	narrowed.mistake = errors.Join(narrowed.mistake, mistake)
+	narrowed.alarm = new(alarm)
+	narrowed.alarm.rings() // here:
 	narrowed.config.logger().Error("middleware: this guard admits nobody", "reason", printable(mistake.Error()))
 	return narrowed
 }

@@ -22,7 +22,7 @@ func (g *Guard[T]) Only(party claims.Party, more ...claims.Party) *Guard[T] {
 	}
 	return g.narrowed(func(_ *http.Request, c *claims.Claims[T]) error {
 		if !slices.Contains(admitted, c.Party) {
-			return fmt.Errorf("middleware: party %.64q is not admitted", c.Party)
+			return fmt.Errorf("%w: party %.64q", ErrForbidden, c.Party)
 		}
 		return nil
 	})
@@ -47,7 +47,7 @@ func (g *Guard[T]) Scope(scopes ...string) *Guard[T] {
 	narrowed := g.narrowed(func(_ *http.Request, c *claims.Claims[T]) error {
 		for _, s := range needed {
 			if !slices.Contains(c.Scope, s) {
-				return fmt.Errorf("middleware: the token lacks scope %.64q", s)
+				return fmt.Errorf("%w: the token lacks scope %.64q", ErrForbidden, s)
 			}
 		}
 		return nil
@@ -73,9 +73,11 @@ func isScope(s string) bool {
 // for good tokens only, and by many goroutines at once. What it changes in the
 // claims, a copy, changes nothing.
 //
-// What admit returns decides the answer: an error that matches ErrUnavailable,
-// [context.Canceled] or [context.DeadlineExceeded] is 503, one that matches
-// [claims.ErrInvalid] 401, every other 403. If it panics, the answer is 500.
+// What admit returns decides the answer: an error that matches [ErrForbidden] is
+// 403, one that matches [claims.ErrInvalid] 401. Every other error, such as that
+// of a database, says nothing about the caller and is 503. So is one that matches
+// ErrUnavailable, [context.Canceled] or [context.DeadlineExceeded], whatever
+// else it matches. If admit panics, the answer is 500.
 //
 // A nil admit is a mistake: a guard that was given it admits nobody.
 func (g *Guard[T]) Require(admit func(*http.Request, *claims.Claims[T]) error) *Guard[T] {
@@ -83,8 +85,7 @@ func (g *Guard[T]) Require(admit func(*http.Request, *claims.Claims[T]) error) *
 		return g.spoiled(errors.New("middleware: Require: the function is nil"))
 	}
 	return g.narrowed(func(r *http.Request, c *claims.Claims[T]) error {
-		// A verifier that remembers tokens gives the same claims to many requests.
-		own := *c
+		own := c.Clone()
 		return admit(r, &own)
 	})
 }

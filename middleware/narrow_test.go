@@ -103,17 +103,17 @@ func TestScope(t *testing.T) {
 }
 
 func TestRequire(t *testing.T) {
-	own := errors.New("not the caller's")
+	own := fmt.Errorf("%w: not the caller's", middleware.ErrForbidden)
 	rows := []struct {
 		name      string
 		err       error
 		status    int
 		challenge string
 	}{
-		{"any error", own, 403, forbidden},
-		{"ErrForbidden", middleware.ErrForbidden, 403, forbidden},
-		{"ErrMissing is not anonymous", middleware.ErrMissing, 403, forbidden},
-		{"ErrMalformed", middleware.ErrMalformed, 403, forbidden},
+		{"any error", errors.New("dial tcp: refused"), 503, ""},
+		{"ErrForbidden", own, 403, forbidden},
+		{"ErrMissing is not anonymous", middleware.ErrMissing, 503, ""},
+		{"ErrMalformed", middleware.ErrMalformed, 503, ""},
 		{"claims.ErrInvalid", fmt.Errorf("revoked: %w", claims.ErrInvalid), 401, invalid},
 		{"claims.ErrExpired", claims.ErrExpired, 401, invalid},
 		{"ErrUnavailable", fmt.Errorf("%w: store", middleware.ErrUnavailable), 503, ""},

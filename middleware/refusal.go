@@ -3,9 +3,12 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 )
@@ -38,7 +41,6 @@ type refusal struct {
 	class error  // a key of answers
 	cause error  // for the log
 	stack []byte // of a panic
-	known bool   // logged before: the guard as a whole is unusable
 }
 
 // judge gives err the first of classes that it matches, or else the last. An
@@ -96,21 +98,27 @@ func Status(err error) int {
 }
 
 // log writes down why a request was refused: what we are to blame for at
-// Error, what callers do at Debug, so that strangers can't fill the log. A
-// caller who went away is his own doing.
+// Error, once a second, and what callers do at Debug, so that strangers can't
+// fill the log. A caller who went away is his own doing.
 func (g *Guard[T]) log(r *http.Request, no *refusal) {
 	var c Config
+	var bell *alarm
 	if g != nil {
-		c = g.config
+		c, bell = g.config, g.alarm
 	}
-	status, level := answers[no.class].status, slog.LevelDebug
-	if status >= 500 && !no.known && !errors.Is(r.Context().Err(), context.Canceled) {
-		level = slog.LevelError
+	attrs := []slog.Attr{slog.Int("status", answers[no.class].status), slog.String("reason", printable(no.Error()))}
+	level := slog.LevelDebug
+	if answers[no.class].status >= 500 && !errors.Is(r.Context().Err(), context.Canceled) {
+		if silent, ok := bell.rings(); ok {
+			level = slog.LevelError
+			if silent > 0 {
+				attrs = append(attrs, slog.Int("unlogged", silent))
+			}
+		}
 	}
 	if !c.logger().Enabled(r.Context(), level) {
 		return
 	}
-	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", printable(no.Error()))}
 	if r.Pattern != "" {
 		attrs = append(attrs, slog.String("pattern", r.Pattern))
 	}
@@ -120,15 +128,47 @@ func (g *Guard[T]) log(r *http.Request, no *refusal) {
 	c.logger().LogAttrs(r.Context(), level, "middleware: refused", attrs...)
 }
 
+// alarm rings once a second, whoever pulls it.
+type alarm struct {
+	mu     sync.Mutex
+	last   time.Time
+	silent int // how often it was pulled since and did not ring
+}
+
+// strays is the alarm of all guards that were not made by New.
+var strays alarm
+
+func (a *alarm) rings() (silent int, ok bool) {
+	if a == nil {
+		a = &strays
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if pause := time.Since(a.last); 0 <= pause && pause < time.Second {
+		a.silent++
+		return 0, false
+	}
+	silent, a.silent, a.last = a.silent, 0, time.Now()
+	return silent, true
+}
+
 // maxReason bounds in bytes what one reason adds to the log.
 const maxReason = 512
 
 // printable returns s bounded and with everything but printable ASCII escaped:
 // it may hold what a stranger wrote, and not every log handler escapes.
 func printable(s string) string {
-	if len(s) > maxReason {
-		s = s[:maxReason] + "..."
+	cut := s[:min(len(s), maxReason)]
+	var b strings.Builder
+	for i := range len(cut) {
+		if c := cut[i]; ' ' <= c && c <= '~' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, `\x%02x`, c)
+		}
 	}
-	s = strconv.QuoteToASCII(s)
-	return s[1 : len(s)-1]
+	if len(cut) < len(s) {
+		b.WriteString("...")
+	}
+	return b.String()
 }

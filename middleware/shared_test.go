@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -43,6 +44,86 @@ func TestNobodyPromotesTheNextCaller(t *testing.T) {
 	}
 	if v.c.Party != "User" {
 		t.Errorf("the verifier remembers party %q", v.c.Party)
+	}
+}
+
+// roles is an App whose parts an assignment shares.
+type roles struct {
+	Tenant string         `json:"tenant"`
+	Roles  []string       `json:"roles"`
+	Extra  map[string]any `json:"extra"`
+	Boss   *struct {
+		Of []int `json:"of"`
+	} `json:"boss"`
+}
+
+// TestNobodyWritesIntoTheNextCaller writes into every part of the claims
+// wherever an application gets hold of them, with a real verifier that remembers
+// them; afterwards they are what they were.
+func TestNobodyWritesIntoTheNextCaller(t *testing.T) {
+	key, err := claims.NewKey("RS256", "k1", &signingKey().PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := claims.NewKeySet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys}
+	v, err := claims.NewVerifier[roles](config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Remember = -1
+	forgetful, err := claims.NewVerifier[roles](config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := token(t, goodHeader, goodPayload(`,"scope":"read write","roles":["user"],"extra":{"a":[[1]],"b":{"c":1}},"boss":{"of":[1,2]}`))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer "+value)
+	spoil := func(c *claims.Claims[roles]) {
+		c.Party, c.Scope[0], c.Audience[0] = "Admin", "all", "other"
+		c.App.Roles = append(c.App.Roles, "admin")
+		c.App.Roles[0] = "admin"
+		c.App.Extra["a"].([]any)[0].([]any)[0] = "spoilt"
+		c.App.Extra["b"].(map[string]any)["c"] = "spoilt"
+		c.App.Extra["d"] = "spoilt"
+		c.App.Boss.Of[0] = 99
+	}
+	guard := middleware.New(v, middleware.Config{}).Require(func(_ *http.Request, c *claims.Claims[roles]) error { spoil(c); return nil })
+	said := func(c claims.Claims[roles]) string {
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	c, err := forgetful.Verify(t.Context(), value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := said(*c)
+	for i := range 3 {
+		guard.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for range 2 {
+				c := claims.MustFromContext[roles](r.Context())
+				if got := said(c); got != want {
+					t.Errorf("request %d: %s, want %s", i, got, want)
+				}
+				spoil(&c)
+			}
+		})).ServeHTTP(httptest.NewRecorder(), r)
+		for name, get := range map[string]func() (*claims.Claims[roles], error){
+			"Check":  func() (*claims.Claims[roles], error) { return guard.Check(r) },
+			"Verify": func() (*claims.Claims[roles], error) { return v.Verify(t.Context(), value) },
+		} {
+			c, err := get()
+			if err != nil || said(*c) != want {
+				t.Fatalf("%s: %+v, %v, want %s", name, c, err, want)
+			}
+			spoil(c)
+		}
 	}
 }
 

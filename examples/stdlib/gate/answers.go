@@ -2,12 +2,12 @@ package gate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/middleware"
 )
 
 // Plain is the content type of all texts below.
@@ -28,7 +28,7 @@ func Me(ctx context.Context) string {
 	return fmt.Sprintf("%s is a %s of company %d\n", caller.Subject, caller.Party, caller.App.Company)
 }
 
-var errNotYours = errors.New("gate: the building belongs to another company")
+var errNotYours = fmt.Errorf("%w: the building belongs to another company", middleware.ErrForbidden)
 
 // Owns is for Guard.Require: it admits callers whose company has the building in
 // the path. Buildings here are numbered by company: 2001 is one of company 2.

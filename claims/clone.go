@@ -1,0 +1,95 @@
+package claims
+
+import (
+	"reflect"
+	"slices"
+	"sync"
+)
+
+// Clone returns a copy of c that shares nothing with it that either could
+// change: what one request writes into its claims, appends to them or sorts,
+// no other sees. Values in App of types that read themselves (UnmarshalJSON,
+// UnmarshalText) are copied as an assignment copies them.
+func (c *Claims[T]) Clone() Claims[T] {
+	clone := *c
+	clone.Audience, clone.Scope = slices.Clone(c.Audience), slices.Clone(c.Scope)
+	if sharesParts(reflect.TypeFor[T]()) {
+		app := c.App
+		separate(reflect.ValueOf(&app).Elem())
+		clone.App = app
+	}
+	return clone
+}
+
+// sharing remembers of each App whether an assignment shares parts of it.
+var sharing sync.Map // reflect.Type -> bool
+
+func sharesParts(t reflect.Type) bool {
+	if known, ok := sharing.Load(t); ok {
+		return known.(bool)
+	}
+	shares := hasReferences(t)
+	sharing.Store(t, shares)
+	return shares
+}
+
+func hasReferences(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return true
+	case reflect.Array:
+		return hasReferences(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if hasReferences(t.Field(i).Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// separate gives v its own copy of whatever it refers to.
+func separate(v reflect.Value) {
+	t := v.Type()
+	if isUnmarshaler(t) {
+		return
+	}
+	switch {
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			separate(v.Field(i))
+		}
+	case v.Kind() == reflect.Array:
+		for i := range v.Len() {
+			separate(v.Index(i))
+		}
+	case !v.CanSet(): // a field that no token is read into
+	case v.Kind() == reflect.Slice && !v.IsNil():
+		own := reflect.MakeSlice(t, v.Len(), v.Len())
+		reflect.Copy(own, v)
+		for i := range own.Len() {
+			separate(own.Index(i))
+		}
+		v.Set(own)
+	case v.Kind() == reflect.Map && !v.IsNil():
+		own := reflect.MakeMapWithSize(t, v.Len())
+		for each := v.MapRange(); each.Next(); {
+			own.SetMapIndex(each.Key(), separated(each.Value()))
+		}
+		v.Set(own)
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		own := reflect.New(t.Elem())
+		own.Elem().Set(separated(v.Elem()))
+		v.Set(own)
+	case v.Kind() == reflect.Interface && !v.IsNil():
+		v.Set(separated(v.Elem()))
+	}
+}
+
+func separated(v reflect.Value) reflect.Value {
+	own := reflect.New(v.Type()).Elem()
+	own.Set(v)
+	separate(own)
+	return own
+}

@@ -76,6 +76,11 @@ func (noKeys) Keys(context.Context, claims.Header) ([]*claims.Key, error) { retu
 // the issuer sets; it is an error to set it. App is kept with the session as
 // encoding/json writes it.
 //
+// With Dialect.ObjectSubject the Subject is written in one spelling, and read in
+// any, here and wherever else it is given: without white space, members in the
+// order of their names. Its numbers are integers, written as such; others are
+// refused, as are members that are repeated.
+//
 // With an error there is no pair, and no session that anybody could use.
 func (s *Issuer[T]) Issue(ctx context.Context, c claims.Claims[T]) (Pair, error) {
 	if s == nil || s.reader == nil {

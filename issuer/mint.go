@@ -1,10 +1,7 @@
 package issuer
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,19 +86,4 @@ func onlyGranted[T any](c *claims.Claims[T]) error {
 		}
 	}
 	return nil
-}
-
-// subject returns the form of a subject under which its sessions are kept.
-func (s *Issuer[T]) subject(subject string) (string, error) {
-	if strings.TrimSpace(subject) == "" {
-		return "", errors.New("issuer: Subject is blank")
-	}
-	if !s.config.Dialect.ObjectSubject {
-		return subject, nil
-	}
-	var b bytes.Buffer
-	if err := json.Compact(&b, []byte(subject)); err != nil {
-		return "", fmt.Errorf("issuer: Subject is no JSON, as the dialect writes it: %w", err)
-	}
-	return b.String(), nil
 }

@@ -1,0 +1,104 @@
+package issuer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// subject returns the one form of a subject, in which its sessions are kept and
+// its tokens written. Where it is a JSON object, that has many spellings, and a
+// revocation must find the sessions whichever it is given.
+func (s *Issuer[T]) subject(subject string) (string, error) {
+	if strings.TrimSpace(subject) == "" {
+		return "", errors.New("issuer: Subject is blank")
+	}
+	if !s.config.Dialect.ObjectSubject {
+		return subject, nil
+	}
+	one, err := oneSpelling(subject)
+	if err != nil {
+		return "", fmt.Errorf("issuer: Subject is no JSON object as the dialect writes it: %w", err)
+	}
+	return one, nil
+}
+
+// oneSpelling returns a JSON object without white space, the members of each
+// object in the order of their names and each string as encoding/json writes
+// it. What could be read in two ways is refused.
+func oneSpelling(text string) (string, error) {
+	if !utf8.ValidString(text) || !json.Valid([]byte(text)) {
+		return "", errors.New("it is no JSON text")
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	v, err := readOnce(d)
+	if err != nil {
+		return "", err
+	}
+	if members, ok := v.(map[string]any); !ok || len(members) == 0 {
+		return "", errors.New("it is no object with members")
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err = e.Encode(v) // sorts the names
+	return strings.TrimSuffix(b.String(), "\n"), err
+}
+
+// readOnce reads the next value of a text that is valid JSON.
+func readOnce(d *json.Decoder) (any, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := token.(type) {
+	case json.Number:
+		if strings.ContainsAny(t.String(), ".eE") || t == "-0" {
+			return nil, fmt.Errorf("the number %s is no integer, written as such", t)
+		}
+	case string:
+		if strings.ContainsRune(t, utf8.RuneError) { // what encoding/json makes of half a surrogate pair
+			return nil, errors.New("a string has a character that is none")
+		}
+	case json.Delim:
+		if t == '{' {
+			return readMembers(d)
+		}
+		return readElements(d)
+	}
+	return token, nil
+}
+
+func readMembers(d *json.Decoder) (any, error) {
+	members := make(map[string]any)
+	for d.More() {
+		name, err := readOnce(d)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := members[name.(string)]; twice {
+			return nil, fmt.Errorf("the member %q is there twice", name)
+		}
+		if members[name.(string)], err = readOnce(d); err != nil {
+			return nil, err
+		}
+	}
+	_, err := d.Token() // the end
+	return members, err
+}
+
+func readElements(d *json.Decoder) (any, error) {
+	elements := []any{}
+	for d.More() {
+		element, err := readOnce(d)
+		if err != nil {
+			return nil, err
+		}
+		elements = append(elements, element)
+	}
+	_, err := d.Token() // the end
+	return elements, err
+}

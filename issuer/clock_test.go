@@ -49,6 +49,36 @@ func TestClocksOfMachines(t *testing.T) {
 	}
 }
 
+// TestTheScheduleHasOneClock lets keys come while the store's clock is off: a
+// key that signs by another clock than it verifies by locks everybody out.
+func TestTheScheduleHasOneClock(t *testing.T) {
+	for _, by := range []time.Duration{-2 * time.Hour, 2 * time.Hour} {
+		inBubble(t, fmt.Sprintf("the store's clock is off by %v", by), func(t *testing.T) {
+			keys := schedule(t, edKey(t, always), edKey(t, time.Now().Add(time.Hour)))
+			secrets := schedule(t, edKey(t, time.Now()), edKey(t, time.Now().Add(2*time.Hour)))
+			tokens := newIssuer(t, issuer.Config[account]{Keys: keys, RefreshKeys: secrets, Lead: time.Minute,
+				Store: &skewed{issuer.NewMemoryStore(), by}})
+			pair := issue(t, tokens, "alice")
+			heads := map[string]bool{}
+			for range 12 {
+				keys, err := tokens.KeySet().Keys(t.Context(), claims.Header{Algorithm: "EdDSA"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				heads[head(pair.AccessToken)] = true
+				if signed := header(t, pair.AccessToken)["kid"]; signed != keys[0].ID() {
+					t.Errorf("%v signs, %v is said to", signed, keys[0].ID())
+				}
+				time.Sleep(15 * time.Minute)
+				pair = refresh(t, tokens, pair.RefreshToken)
+			}
+			if len(heads) != 2 {
+				t.Errorf("%d keys signed", len(heads))
+			}
+		})
+	}
+}
+
 // TestExpiredTokensEndNothing presents a token that was spent, and has expired
 // since: it may come from an old log, and the session lives on.
 func TestExpiredTokensEndNothing(t *testing.T) {

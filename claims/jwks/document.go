@@ -22,23 +22,28 @@ type rules struct {
 
 // entry is a usable key of a document.
 type entry struct {
-	id  identity
-	key *claims.Key
+	id    identity
+	key   *claims.Key
+	dates *validity // nil unless it is in a certificate
 }
 
 // read makes a snapshot of a document. One without a usable key is an error.
-func (r rules) read(doc []byte, known map[identity]*claims.Key, asked time.Time) (*snapshot, []note, error) {
+func (r rules) read(doc []byte, known map[identity]*claims.Key, asked time.Time) (*snapshot, error) {
 	entries, notes, err := r.parseSet(doc, known)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s, more := assemble(entries, asked)
-	notes = append(notes, more...)
+	s.notes = append(notes, more...)
 	if len(s.keys) == 0 {
-		text, _ := described(notes)
-		return nil, nil, fmt.Errorf("%w: no usable key: %s", errDocument, text)
+		return nil, noUsableKey(s.notes)
 	}
-	return s, notes, nil
+	return s, nil
+}
+
+func noUsableKey(notes []note) error {
+	text, _ := described(notes)
+	return fmt.Errorf("%w: no usable key: %s", errDocument, text)
 }
 
 // parseSet reads a JWK Set (RFC 7517 §5). Keys that are in known stay the same
@@ -78,7 +83,7 @@ func (r rules) parseSet(doc []byte, known map[identity]*claims.Key) (entries []e
 		if j.private {
 			notes = append(notes, note{where, errPrivate, false})
 		}
-		entries = append(entries, entry{j.identity, k})
+		entries = append(entries, entry{id: j.identity, key: k})
 	}
 	return entries, notes, nil
 }

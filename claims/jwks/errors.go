@@ -22,6 +22,7 @@ var (
 	errClosed = fmt.Errorf("%w: the set is closed", ErrUnavailable)
 	errEmpty  = fmt.Errorf("%w: no set was loaded yet", ErrUnavailable)
 	errStale  = fmt.Errorf("%w: the last good set is older than MaxStale", ErrUnavailable)
+	errLapsed = fmt.Errorf("%w: all keys are in certificates that are not valid now", ErrUnavailable)
 	errBusy   = fmt.Errorf("%w: too many requests wait for a fetch", ErrUnavailable)
 )
 

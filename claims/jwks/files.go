@@ -1,10 +1,8 @@
 package jwks
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,8 +25,9 @@ type FilesConfig struct {
 	Paths []string
 	// Algorithms are those that keys of JWK Sets may have, as in Config.
 	Algorithms []string
-	// PEMAlgorithm binds the keys of PEM bundles, as in [claims.ParsePEM]. They
-	// have no kid, so they fit every header of their algorithm.
+	// PEMAlgorithm binds the keys of PEM bundles, as in [claims.ParsePEM], which
+	// also says what a bundle is. They have no kid, so they fit every header of
+	// their algorithm.
 	PEMAlgorithm string
 	// Interval is how often the files are looked at, 10 seconds if 0, from 100
 	// milliseconds to 24 hours.
@@ -41,8 +40,8 @@ type FilesConfig struct {
 	MaxBytes int
 	// MaxKeys bounds the keys of a file, and the files, 100 if 0, 1000 at most.
 	MaxKeys int
-	// Logger hears of files that can't be read and keys that are skipped, at each
-	// change once. Nil is [slog.Default].
+	// Logger hears of files that can't be read, of keys that are skipped and of
+	// certificates that run out, at each change once. Nil is [slog.Default].
 	Logger *slog.Logger
 }
 
@@ -55,6 +54,14 @@ type FilesConfig struct {
 // half written, or changes under the reader's eyes, the last good keys stay. A
 // writer should still rename finished files into place, because half a bundle
 // can look whole. Links that are swapped, as Kubernetes does, are such a rename.
+//
+// Of a certificate the key and the dates count, and they count for as long as
+// it is in use: the key is offered from NotBefore to NotAfter (RFC 5280
+// §4.1.2.5), and otherwise skipped, as the log says, while the others are
+// offered. Nothing else of a certificate is looked at. If no key is left at all,
+// Keys answers [ErrUnavailable]: files that have run out say nothing about
+// tokens, and to refuse those would log everybody out. Files without one key
+// that can be used now are never taken, by NewFiles neither.
 //
 // Headers are answered as by [claims.NewKeySet].
 type FileSet struct {
@@ -69,7 +76,7 @@ type FileSet struct {
 }
 
 // NewFiles returns a FileSet, or every mistake in c, or why the files can't be
-// read.
+// read or hold no key that can be used now.
 func NewFiles(c FilesConfig) (*FileSet, error) {
 	m := mistakes{in: errFiles}
 	c.Paths = slices.Clone(c.Paths)
@@ -96,7 +103,7 @@ func NewFiles(c FilesConfig) (*FileSet, error) {
 		rules:  rules{algorithms: c.Algorithms, maxKeys: c.MaxKeys},
 		begin:  time.Now(),
 	}
-	if s.look(); s.Stats().Err != nil {
+	if s.look(s.read); s.Stats().Err != nil {
 		return nil, s.Stats().Err
 	}
 	return s, nil
@@ -109,7 +116,8 @@ func (s *FileSet) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, err
 	if err != nil {
 		return nil, err
 	}
-	return current.fixed.Keys(ctx, h)
+	keys, err := current.fixed.Keys(ctx, h)
+	return current.valid(keys, time.Now()), err
 }
 
 // Ready returns nil if Keys can answer, else an error that matches
@@ -136,7 +144,7 @@ func (s *FileSet) fresh() (*snapshot, error) {
 	}
 	defer s.looking.Unlock()
 	if s.untilDue() <= 0 {
-		s.look()
+		s.look(s.read)
 	}
 	return s.keeper.usable()
 }
@@ -146,36 +154,46 @@ func (s *FileSet) untilDue() time.Duration {
 }
 
 // look reads the files and takes them if they changed.
-func (s *FileSet) look() {
+func (s *FileSet) look(read func() ([]file, [sha256.Size]byte, error)) {
 	began := time.Now()
 	s.due.Store(int64(began.Sub(s.begin) + s.config.Interval))
-	files, digest, err := s.read()
+	files, digest, err := read()
 	old := s.keeper.current.Load()
 	if err == nil && old != nil && digest == s.digest {
 		same := *old
 		same.asked = began
-		s.keeper.again(&same)
+		s.take(&same, digest)
 		return
 	}
 	// New files must stand still for a second look.
-	if _, again, err2 := s.read(); err == nil && (err2 != nil || again != digest) {
+	if _, again, err2 := read(); err == nil && (err2 != nil || again != digest) {
 		err = errors.Join(fmt.Errorf("%w: they change while they are read", errFiles), err2)
 	}
 	var next *snapshot
-	var notes []note
 	if err == nil {
-		next, notes, err = s.parse(files, old, began)
+		next, err = s.parse(files, old, began)
 	}
 	if err != nil {
 		s.keeper.fail(err)
 		return
 	}
+	s.take(next, digest)
+}
+
+// take makes next the current set, unless there is no key in it that can be
+// used now.
+func (s *FileSet) take(next *snapshot, digest [sha256.Size]byte) {
+	if !next.offers(next.asked) {
+		text, _ := described(next.lapsed(next.asked))
+		s.keeper.fail(fmt.Errorf("%w: no usable key: %s", errFiles, text))
+		return
+	}
 	s.digest = digest
-	s.keeper.accept(next, notes)
+	s.keeper.accept(next)
 }
 
 // parse makes a snapshot of the files. One bad file fails all.
-func (s *FileSet) parse(files []file, old *snapshot, asked time.Time) (*snapshot, []note, error) {
+func (s *FileSet) parse(files []file, old *snapshot, asked time.Time) (*snapshot, error) {
 	var known map[identity]*claims.Key
 	if old != nil {
 		known = old.known
@@ -189,14 +207,13 @@ func (s *FileSet) parse(files []file, old *snapshot, asked time.Time) (*snapshot
 		if f.isSet() {
 			entries, more, err = s.rules.parseSet(f.data, known)
 		} else {
-			entries, err = s.parsePEM(f.data, known)
+			entries, err = parsePEM(f, s.config, known)
 		}
 		if err == nil && len(entries) == 0 {
-			text, _ := described(more)
-			err = fmt.Errorf("%w: no usable key: %s", errDocument, text)
+			err = noUsableKey(more)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %s: %w", errFiles, f.path, err)
+			return nil, fmt.Errorf("%w: %s: %w", errFiles, f.path, err)
 		}
 		for _, n := range more {
 			notes = append(notes, note{f.path + ": " + n.where, n.reason, n.skipped})
@@ -204,34 +221,10 @@ func (s *FileSet) parse(files []file, old *snapshot, asked time.Time) (*snapshot
 		all = append(all, entries...)
 	}
 	next, more := assemble(all, asked)
+	next.notes = append(notes, more...)
 	var err error
 	if next.fixed, err = claims.NewKeySet(next.keys...); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errFiles, err)
+		return nil, fmt.Errorf("%w: %w", errFiles, err)
 	}
-	return next, append(notes, more...), nil
-}
-
-// parsePEM reads a bundle. A block that stood there before keeps its key.
-func (s *FileSet) parsePEM(bundle []byte, known map[identity]*claims.Key) ([]entry, error) {
-	keys, err := claims.ParsePEM(bundle, s.config.PEMAlgorithm)
-	if err != nil {
-		return nil, err
-	}
-	if len(keys) > s.config.MaxKeys {
-		return nil, fmt.Errorf("%w: %d keys, more than %d", errDocument, len(keys), s.config.MaxKeys)
-	}
-	// ParsePEM made one key of each block, so the blocks can be told apart by
-	// where the next one begins.
-	blocks := bytes.Split(bundle, []byte("-----BEGIN "))[1:]
-	var entries []entry
-	for i, k := range keys {
-		body, _, _ := bytes.Cut(blocks[i], []byte("-----END "))
-		sum := sha256.Sum256(bytes.Join(bytes.Fields(body), nil))
-		id := identity{alg: k.Algorithm(), kty: "PEM", n: hex.EncodeToString(sum[:])}
-		if old := known[id]; old != nil {
-			k = old
-		}
-		entries = append(entries, entry{id, k})
-	}
-	return entries, nil
+	return next, nil
 }

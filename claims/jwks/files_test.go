@@ -229,6 +229,30 @@ func TestFilesChange(t *testing.T) {
 			}
 		})
 	})
+	t.Run("KY-23 files that change while they are read are not taken", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "k.json")
+		write(t, path, setOf(edJWK(1, "one")))
+		files := openFiles(t, path)
+		write(t, path, setOf(edJWK(2, "two")))
+		files.LookWhile(func() { write(t, path, setOf(edJWK(3, "three"))) }) // whole, but another
+		offered(t, files, header("one"), 1)
+		if s := files.Stats(); s.Err == nil || s.Failures != 1 {
+			t.Errorf("%+v", s)
+		}
+		files.LookWhile(func() {
+			if err := os.RemoveAll(path); err != nil {
+				t.Error(err)
+			}
+		})
+		offered(t, files, header("one"), 1)
+		if s := files.Stats(); !errors.Is(s.Err, fs.ErrNotExist) || s.Failures != 2 {
+			t.Errorf("%+v", s)
+		}
+		write(t, path, setOf(edJWK(2, "two")))
+		files.LookWhile(func() {}) // they stand still
+		offered(t, files, header("one"), 0)
+		offered(t, files, header("two"), 1)
+	})
 	t.Run("KY-23 readers see one set or the other", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "k.json")
 		sets := []string{setOf(edJWK(1, "a"), edJWK(2, "a2")), setOf(edJWK(3, "b"), edJWK(4, "b2"))}

@@ -72,9 +72,8 @@ func (s *Set) fly(f *flight, pause time.Duration) {
 func (s *Set) load(began time.Time) error {
 	doc, fresh, err := s.from.document(s.ctx)
 	var next *snapshot
-	var notes []note
 	if err == nil {
-		next, notes, err = s.read(doc, began)
+		next, err = s.read(doc, began)
 	}
 	if err != nil {
 		s.keeper.fail(err)
@@ -85,7 +84,7 @@ func (s *Set) load(began time.Time) error {
 		s.due.Store(int64(time.Since(s.begin) + pause/2 + rand.N(pause/2)))
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	s.keeper.accept(next, notes)
+	s.keeper.accept(next)
 	s.keeper.mu.Lock()
 	s.failures = 0
 	s.keeper.mu.Unlock()
@@ -99,24 +98,24 @@ func (s *Set) load(began time.Time) error {
 
 // read makes a snapshot of a document. One that has not changed, as most have
 // not, is not parsed again.
-func (s *Set) read(doc []byte, began time.Time) (*snapshot, []note, error) {
+func (s *Set) read(doc []byte, began time.Time) (*snapshot, error) {
 	digest := sha256.Sum256(doc)
 	old := s.keeper.current.Load()
 	if old != nil && old.digest == digest {
 		same := *old
 		same.asked = began
-		return &same, old.notes, nil
+		return &same, nil
 	}
 	var known map[identity]*claims.Key
 	if old != nil {
 		known = old.known
 	}
-	next, notes, err := s.rules.read(doc, known, began)
+	next, err := s.rules.read(doc, known, began)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	next.digest, next.notes = digest, notes
-	return next, notes, nil
+	next.digest = digest
+	return next, nil
 }
 
 // refresh waits for a fetch that begins now or is under way.

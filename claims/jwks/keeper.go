@@ -3,6 +3,7 @@ package jwks
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,12 +41,14 @@ type keeper struct {
 
 // usable returns the current snapshot, or why there is none to be used.
 func (k *keeper) usable() (*snapshot, error) {
-	s := k.current.Load()
+	s, now := k.current.Load(), time.Now()
 	switch {
-	case s != nil && time.Since(s.asked) <= k.maxStale:
-		return s, nil
-	case s != nil:
+	case s != nil && now.Sub(s.asked) > k.maxStale:
 		return nil, errStale
+	case s != nil && !s.offers(now):
+		return nil, errLapsed
+	case s != nil:
+		return s, nil
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -58,9 +61,10 @@ func (k *keeper) usable() (*snapshot, error) {
 	return nil, errEmpty
 }
 
-// accept makes s the current set.
-func (k *keeper) accept(s *snapshot, notes []note) {
-	text, skipped := described(notes)
+// accept makes s the current set, whether it is new or was found unchanged.
+func (k *keeper) accept(s *snapshot) {
+	lapsed := s.lapsed(time.Now())
+	text, skipped := described(slices.Concat(s.notes, lapsed))
 	k.mu.Lock()
 	if k.closed {
 		k.mu.Unlock()
@@ -69,26 +73,13 @@ func (k *keeper) accept(s *snapshot, notes []note) {
 	news, recovered := text != k.noted && text != "", k.stats.Err != nil
 	k.noted = text
 	k.stats.Reads++
-	k.stats.Keys, k.stats.Skipped = len(s.keys), skipped
+	k.stats.Keys, k.stats.Skipped = len(s.keys)-len(lapsed), skipped
 	k.stats.LastSuccess, k.stats.Err = time.Now(), nil
 	k.current.Store(s)
 	k.mu.Unlock()
 	if news {
 		k.logger.Warn("jwks: keys to look at", "source", k.source, "skipped", skipped, "reasons", text)
 	}
-	if recovered {
-		k.logger.Info("jwks: keys can be read again", "source", k.source, "keys", len(s.keys))
-	}
-}
-
-// again renews the current set, which was found unchanged.
-func (k *keeper) again(s *snapshot) {
-	k.mu.Lock()
-	recovered := k.stats.Err != nil
-	k.stats.Reads++
-	k.stats.LastSuccess, k.stats.Err = time.Now(), nil
-	k.current.Store(s)
-	k.mu.Unlock()
 	if recovered {
 		k.logger.Info("jwks: keys can be read again", "source", k.source, "keys", len(s.keys))
 	}

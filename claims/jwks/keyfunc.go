@@ -121,7 +121,7 @@ func (s *keyfuncSet) among(all []jwkset.JWK, h claims.Header) ([]*claims.Key, er
 			continue
 		}
 		if k, err := r.keyOf(j, s.known); err == nil {
-			entries = append(entries, entry{j.identity, k})
+			entries = append(entries, entry{id: j.identity, key: k})
 			s.remember(j.identity, k)
 		}
 	}

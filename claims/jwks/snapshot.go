@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,10 +17,38 @@ type snapshot struct {
 	keys  []*claims.Key
 	known map[identity]*claims.Key
 	index map[claims.Header][]*claims.Key // also by algorithm alone, under kid ""
-	fixed claims.KeySet                   // of files: the same keys
+
+	// Of files:
+	fixed claims.KeySet             // the same keys
+	dates map[*claims.Key]*validity // of those that are in certificates
 
 	digest [sha256.Size]byte // of the document, if there is one
-	notes  []note            // what was said of it
+	notes  []note            // what is to say of it, whatever the time
+}
+
+// offers reports whether any key can be used.
+func (s *snapshot) offers(now time.Time) bool {
+	return len(s.dates) < len(s.keys) ||
+		slices.ContainsFunc(s.keys, func(k *claims.Key) bool { return s.dates[k].holds(now) })
+}
+
+// valid returns those of keys that can be used.
+func (s *snapshot) valid(keys []*claims.Key, now time.Time) []*claims.Key {
+	lapsed := func(k *claims.Key) bool { return !s.dates[k].holds(now) }
+	if len(s.dates) == 0 || !slices.ContainsFunc(keys, lapsed) {
+		return keys
+	}
+	return slices.DeleteFunc(slices.Clone(keys), lapsed)
+}
+
+// lapsed says of each key that can't be used now why not.
+func (s *snapshot) lapsed(now time.Time) (notes []note) {
+	for _, k := range s.keys {
+		if v := s.dates[k]; !v.holds(now) {
+			notes = append(notes, v.note(now))
+		}
+	}
+	return notes
 }
 
 // note is something about one key of a document that belongs in the log.
@@ -46,7 +75,12 @@ func assemble(entries []entry, asked time.Time) (*snapshot, []note) {
 		}
 		names[h] = e.id
 	}
-	s := &snapshot{asked: asked, known: make(map[identity]*claims.Key), index: make(map[claims.Header][]*claims.Key)}
+	s := &snapshot{
+		asked: asked,
+		known: make(map[identity]*claims.Key),
+		index: make(map[claims.Header][]*claims.Key),
+		dates: make(map[*claims.Key]*validity),
+	}
 	var notes []note
 	for _, e := range entries {
 		h := claims.Header{Algorithm: e.id.alg, KeyID: e.id.kid}
@@ -59,6 +93,9 @@ func assemble(entries []entry, asked time.Time) (*snapshot, []note) {
 		}
 		s.known[e.id] = e.key
 		s.keys = append(s.keys, e.key)
+		if e.dates != nil {
+			s.dates[e.key] = e.dates
+		}
 		s.index[claims.Header{Algorithm: h.Algorithm}] = append(s.index[claims.Header{Algorithm: h.Algorithm}], e.key)
 		if h.KeyID != "" {
 			s.index[h] = append(s.index[h], e.key)

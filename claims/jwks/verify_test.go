@@ -72,6 +72,38 @@ func TestTwoIssuers(t *testing.T) {
 	})
 }
 
+// A set that was discovered for an issuer can't be given to the verifier of
+// another; one that was found by its URL can.
+func TestIssuerOfASet(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		c      jwks.Config
+		issuer string
+		ok     bool
+	}{
+		{"KY-25 its own", jwks.Config{Issuer: issuerA}, issuerA, true},
+		{"KY-25 another", jwks.Config{Issuer: issuerA}, issuerB, false},
+		{"KY-25 but for a slash", jwks.Config{Issuer: issuerA}, issuerA + "/", false},
+		{"URL", jwks.Config{URL: issuerA + "/jwks"}, issuerB, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			row.c.OnDemand, row.c.StartEmpty = true, true // nothing is fetched
+			set, err := jwks.New(row.c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer set.Close()
+			if set.Issuer() != row.c.Issuer {
+				t.Errorf("Issuer is %q, want %q", set.Issuer(), row.c.Issuer)
+			}
+			_, err = claims.NewVerifier[struct{}](claims.Config{Issuer: row.issuer, Audience: []string{"api"}, Keys: set})
+			if row.ok != (err == nil) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 // 401 is about the token, 503 about us.
 func TestVerify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -11,8 +11,9 @@ import (
 // literal for a whole system, shared by the verifier and the issuer. It is
 // judged whole by [NewVerifier] and [NewEncoder] and must not change after.
 //
-// The zero Dialect is RFC 9068: header typ at+jwt and rt+jwt, dates as
-// NumericDate, iss, aud, exp and sub required.
+// The zero Dialect is that of RFC 9068: header typ at+jwt (and rt+jwt), dates as
+// NumericDate, iss, aud, exp and sub required. Of what else RFC 9068 §2.2
+// requires, iat and jti may be absent, and client_id is a member of App.
 //
 // Every dialect must tell access from refresh by at least one of the types,
 // UseMember and RefreshMark. All that are set are checked.
@@ -20,7 +21,7 @@ type Dialect struct {
 	// AccessType and RefreshType are the typ header parameters, "at+jwt" and
 	// "rt+jwt" if empty (RFC 9068 §2.1). They are compared as media types:
 	// without regard to case and with or without "application/" (RFC 7515
-	// §4.1.9).
+	// §4.1.9). Many providers write "JWT".
 	AccessType, RefreshType string
 	// AbsentType also accepts an access token whose header has no typ, which
 	// RFC 7519 §5.1 allows.

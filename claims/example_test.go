@@ -96,6 +96,30 @@ MCowBQYDK2VwAyEAO2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=
 	// Output: EdDSA true <nil>
 }
 
+// Many providers, and golang-jwt by default, write the typ "JWT" into access
+// tokens. It must be said, because the zero Dialect expects "at+jwt" (RFC 9068).
+func ExampleDialect_typJWT() {
+	dialect := claims.Dialect{AccessType: "JWT"}
+	verify, err := claims.NewVerifier[Account](claims.Config{
+		Issuer: "https://id.example", Audience: []string{"api"}, Keys: exampleKeys, Dialect: dialect,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	input := `{"alg":"EdDSA","typ":"JWT"}`
+	input = base64.RawURLEncoding.EncodeToString([]byte(input)) + "." + base64.RawURLEncoding.EncodeToString(
+		fmt.Appendf(nil, `{"iss":"https://id.example","aud":"api","sub":"alice","exp":%d}`, time.Now().Add(time.Hour).Unix()))
+	token := input + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(exampleKey, []byte(input)))
+	c, err := verify.Verify(context.Background(), token)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(c.Subject)
+	// Output: alice
+}
+
 // One literal says how a whole system writes its tokens.
 func ExampleDialect() {
 	dialect := claims.Dialect{

@@ -12,6 +12,9 @@ import (
 // the verifiers that remembers most. A key of one issuer never vouches
 // for another (RFC 8725 §3.8).
 //
+// Two issuers may give one sub to different people (RFC 7519 §4.1.2): behind a
+// joined verifier a caller is Issuer and Subject together.
+//
 // It is an error to join no verifiers, two of one issuer, or one whose dialect
 // has no iss.
 func Join[T any](verifiers ...*Verifier[T]) (*Verifier[T], error) {

@@ -182,7 +182,7 @@ func login(r *http.Request) (claims.Claims[Account], error) {
 }
 
 func me(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[Account](r.Context())
+	caller := claims.MustFromContext[Account](r.Context())
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(map[string]string{"user": caller.Subject})
 }

@@ -68,7 +68,7 @@ func wrongMembers(in fields) (wrong []string) {
 // startRefresh gives the holder of an access token a refresh token: one of a
 // session of its own, whose access token nobody needs.
 func (s *server) startRefresh(w http.ResponseWriter, r *http.Request) {
-	c, _ := claims.FromContext[access](r.Context())
+	c := claims.MustFromContext[access](r.Context())
 	u, _ := s.users.byID(c.Subject)
 	pair, err := s.tokens.Issue(r.Context(), claims.Claims[access]{Subject: u.id, App: access{u.accounts}})
 	if err != nil {

@@ -120,7 +120,7 @@ func (s *server) routes(guard *middleware.Guard[access], limits *ratelimit.Set) 
 // userAndRoute is whose bucket a request is charged to: the limit is for each
 // user and each route.
 func userAndRoute(r *http.Request) (string, error) {
-	caller, _ := claims.FromContext[access](r.Context())
+	caller := claims.MustFromContext[access](r.Context())
 	return caller.Subject + " " + r.Pattern, nil
 }
 
@@ -166,7 +166,7 @@ func (s *server) tokenInfo(w http.ResponseWriter, r *http.Request) {
 		Expiry   any          `json:"exp"`
 		Accounts []membership `json:"accounts"`
 	}
-	c, _ := claims.FromContext[access](r.Context())
+	c := claims.MustFromContext[access](r.Context())
 	var exp any = c.Expiry.UnixMilli()
 	if s.settings.time == claims.RFC3339 {
 		exp = c.Expiry.UTC().Format("2006-01-02T15:04:05.000Z")
@@ -178,7 +178,7 @@ func (s *server) tokenInfo(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) me(w http.ResponseWriter, r *http.Request) {
-	c, _ := claims.FromContext[access](r.Context())
+	c := claims.MustFromContext[access](r.Context())
 	u, _ := s.users.byID(c.Subject)
 	answer(w, http.StatusOK, struct {
 		ID       string `json:"id"`
@@ -202,7 +202,7 @@ func (s *server) addAccount(w http.ResponseWriter, r *http.Request) {
 		refuse(w, status)
 		return
 	}
-	c, _ := claims.FromContext[access](r.Context())
+	c := claims.MustFromContext[access](r.Context())
 	created, full := membership{randomID(), name, "admin"}, false
 	s.users.change(c.Subject, func(u *user) {
 		if full = len(u.accounts) >= 20; !full { // they must fit into a token
@@ -217,7 +217,7 @@ func (s *server) addAccount(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) account(w http.ResponseWriter, r *http.Request) {
-	c, _ := claims.FromContext[access](r.Context())
+	c := claims.MustFromContext[access](r.Context())
 	i := slices.IndexFunc(c.App.Accounts, func(m membership) bool { return m.ID == r.PathValue("account") })
 	answer(w, http.StatusOK, map[string]string{"id": c.App.Accounts[i].ID, "name": c.App.Accounts[i].Name})
 }

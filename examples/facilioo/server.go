@@ -147,7 +147,7 @@ func (s *server) renew(_ context.Context, c *claims.Claims[struct{}]) error {
 
 // caller is the account of whom the guard let in.
 func (s *server) caller(r *http.Request) (account, bool) {
-	c, _ := claims.FromContext[struct{}](r.Context())
+	c := claims.MustFromContext[struct{}](r.Context())
 	sub, err := subjectOf(c.Subject)
 	found, ok := s.accounts.of(sub)
 	return found, ok && err == nil

@@ -204,7 +204,7 @@ func (s *server) renew(_ context.Context, c *claims.Claims[app]) error {
 }
 
 func (s *server) logout(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[app](r.Context())
+	caller := claims.MustFromContext[app](r.Context())
 	if err := s.tokens.RevokeSession(r.Context(), caller.Subject, s.tokens.SessionOf(&caller)); err != nil {
 		s.failed(w, r, err)
 		return
@@ -213,6 +213,6 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) account(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[app](r.Context())
+	caller := claims.MustFromContext[app](r.Context())
 	answer(w, http.StatusOK, "", map[string]any{"account": caller.App.Account, "email": caller.Subject, "role": caller.Party})
 }

@@ -40,6 +40,6 @@ func runResource(ctx context.Context, args []string) error {
 }
 
 func me(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[struct{}](r.Context())
+	caller := claims.MustFromContext[struct{}](r.Context())
 	fmt.Fprintln(w, "hello,", caller.Subject)
 }

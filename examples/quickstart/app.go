@@ -130,7 +130,7 @@ func (app *App) renew(_ context.Context, c *claims.Claims[Account]) error {
 
 // subject is whose bucket a guarded request is charged to.
 func subject(r *http.Request) (string, error) {
-	caller, _ := claims.FromContext[Account](r.Context())
+	caller := claims.MustFromContext[Account](r.Context())
 	return caller.Subject, nil
 }
 
@@ -143,7 +143,7 @@ func byParty(r *http.Request) string {
 }
 
 func me(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[Account](r.Context())
+	caller := claims.MustFromContext[Account](r.Context())
 	answer(w, map[string]any{"email": caller.Subject, "party": caller.Party, "companyId": caller.App.Company})
 }
 

@@ -49,6 +49,6 @@ func run(issuer, audience, addr string) error {
 }
 
 func me(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[Account](r.Context())
+	caller := claims.MustFromContext[Account](r.Context())
 	fmt.Fprintln(w, caller.Subject, caller.Party, caller.App.Company)
 }

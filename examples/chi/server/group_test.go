@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -28,7 +27,7 @@ func TestWhereParametersAreKnown(t *testing.T) {
 	own := middleware.New(anyone{}, middleware.Config{Logger: slog.New(slog.DiscardHandler)}).
 		Require(func(r *http.Request, _ *claims.Claims[gate.Account]) error {
 			if r.PathValue("id") != "7" {
-				return errors.New("not yours")
+				return middleware.ErrForbidden
 			}
 			return nil
 		})

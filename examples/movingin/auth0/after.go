@@ -35,6 +35,6 @@ func New(issuer, audience string) (http.Handler, error) {
 }
 
 func me(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[Account](r.Context())
+	caller := claims.MustFromContext[Account](r.Context())
 	fmt.Fprintln(w, caller.Subject, caller.App.Company)
 }

@@ -28,7 +28,7 @@ func New(keys claims.KeySet) (http.Handler, error) {
 	e := echo.New()
 	api := e.Group("/api", echo.WrapMiddleware(guard.Handler))
 	api.GET("/me", func(c echo.Context) error {
-		caller, _ := claims.FromContext[Account](c.Request().Context())
+		caller := claims.MustFromContext[Account](c.Request().Context())
 		return c.String(http.StatusOK, caller.Subject+"\n")
 	})
 	return e, nil

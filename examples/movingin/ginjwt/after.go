@@ -50,7 +50,7 @@ func New(secret []byte, find func(name, password string) (party claims.Party, ok
 	r.POST("/logout", gin.WrapH(tokens.RevokeHandler()))
 	admin := r.Group("/admin", Use(guard.Only("admin").Handler))
 	admin.GET("/me", func(c *gin.Context) {
-		caller, _ := claims.FromContext[None](c.Request.Context())
+		caller := claims.MustFromContext[None](c.Request.Context())
 		c.String(http.StatusOK, "%s\n", caller.Subject)
 	})
 	return r, nil

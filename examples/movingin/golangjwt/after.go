@@ -38,6 +38,6 @@ func New(secret []byte) (http.Handler, error) {
 }
 
 func me(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[Account](r.Context())
+	caller := claims.MustFromContext[Account](r.Context())
 	fmt.Fprintln(w, caller.Subject, caller.Party, caller.App.Company)
 }

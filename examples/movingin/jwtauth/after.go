@@ -35,6 +35,6 @@ func New(keys claims.KeySet) (http.Handler, error) {
 }
 
 func me(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[Account](r.Context())
+	caller := claims.MustFromContext[Account](r.Context())
 	fmt.Fprintln(w, caller.Subject, caller.App.Company)
 }

@@ -24,7 +24,7 @@ func Hello(ctx context.Context) string {
 
 // Me says whom the guard let in.
 func Me(ctx context.Context) string {
-	caller, _ := claims.FromContext[Account](ctx)
+	caller := claims.MustFromContext[Account](ctx)
 	return fmt.Sprintf("%s is a %s of company %d\n", caller.Subject, caller.Party, caller.App.Company)
 }
 

@@ -13,7 +13,7 @@ import (
 // token expires, since a guard looks at it only once, at the start. The client
 // then comes back with a new one.
 func (g *Gate) events(w http.ResponseWriter, r *http.Request) {
-	caller, _ := claims.FromContext[Account](r.Context())
+	caller := claims.MustFromContext[Account](r.Context())
 	ctx, cancel := context.WithDeadline(r.Context(), caller.Expiry)
 	defer cancel()
 	w.Header().Set("Content-Type", "text/event-stream")

@@ -40,7 +40,7 @@ func newProxy(upstream *url.URL, logger *slog.Logger) http.Handler {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(upstream)
 			p.SetXForwarded()
-			caller, _ := claims.FromContext[Account](p.In.Context())
+			caller := claims.MustFromContext[Account](p.In.Context())
 			p.Out.Header.Del("Authorization")
 			p.Out.Header.Set("X-Caller", caller.Subject)
 			p.Out.Header.Set("X-Caller-Party", string(caller.Party))

@@ -20,7 +20,7 @@ func (g *Gate) socket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "upgrade to echo, please", http.StatusUpgradeRequired)
 		return
 	}
-	caller, _ := claims.FromContext[Account](r.Context())
+	caller := claims.MustFromContext[Account](r.Context())
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		http.Error(w, "this connection can't be taken over", http.StatusInternalServerError)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -19,7 +20,13 @@ type answer struct {
 
 	policyHeader []string
 	legacyNames  [3]string
-	bodies       map[string][]byte // of 429, by the policy that refused
+	bodies       []body // of 429
+}
+
+// body is what is written when a policy refuses.
+type body struct {
+	policy string
+	text   []byte
 }
 
 func (a *answer) render(parts []*policy) {
@@ -29,9 +36,9 @@ func (a *answer) render(parts []*policy) {
 			a.legacyNames[i] = http.CanonicalHeaderKey(a.legacy + suffix)
 		}
 	}
-	a.bodies = make(map[string][]byte, len(parts))
-	for _, p := range parts {
-		a.bodies[p.name] = quotaProblem(p.name, a.quiet)
+	a.bodies = make([]body, len(parts))
+	for i, p := range parts {
+		a.bodies[i] = body{p.name, quotaProblem(p.name, a.quiet)}
 	}
 }
 
@@ -43,32 +50,35 @@ func (l *Limiter) Handler(next http.Handler) http.Handler {
 }
 
 func (l *Limiter) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	d, err := l.Check(r)
-	if err != nil {
+	var d Decision
+	if err := l.check(r, &d); err != nil {
 		l.answer.fail(w, r, err)
 		return
 	}
-	if !l.answer.quiet && d.Policy != "" {
-		l.answer.headers(w.Header(), d)
+	switch {
+	case !l.answer.quiet && d.Policy != "":
+		l.answer.headers(w.Header(), &d)
+	case !d.Allowed:
+		w.Header()[fieldRetry] = []string{strconv.FormatInt(wholeSeconds(d.RetryAfter), 10)}
 	}
 	if !d.Allowed {
-		l.answer.refuse(w, r, d)
+		l.answer.refuse(w, r, &d)
 		return
 	}
 	next.ServeHTTP(w, r)
 }
 
-func (a *answer) refuse(w http.ResponseWriter, r *http.Request, d Decision) {
-	w.Header().Set("Retry-After", strconv.FormatInt(wholeSeconds(d.RetryAfter), 10))
+func (a *answer) refuse(w http.ResponseWriter, r *http.Request, d *Decision) {
 	if a.deny != nil {
-		a.deny(w, r, d, nil)
+		a.deny(w, r, *d, nil)
 		return
 	}
-	writeProblem(w, http.StatusTooManyRequests, a.bodies[d.Policy])
+	i := slices.IndexFunc(a.bodies, func(b body) bool { return b.policy == d.Policy })
+	writeProblem(w, http.StatusTooManyRequests, a.bodies[i].text)
 }
 
 // retryUnknown is told to clients when nothing can be known.
-const retryUnknown = "5"
+var retryUnknown = []string{"5"}
 
 func (a *answer) fail(w http.ResponseWriter, r *http.Request, err error) {
 	logger := a.logger
@@ -80,7 +90,7 @@ func (a *answer) fail(w http.ResponseWriter, r *http.Request, err error) {
 		level = slog.LevelDebug // the Breaker has said so once, for all of them
 	}
 	logger.Log(r.Context(), level, "request refused, its limit could not be judged", "error", err)
-	w.Header().Set("Retry-After", retryUnknown)
+	w.Header()[fieldRetry] = retryUnknown
 	if a.deny != nil {
 		a.deny(w, r, Decision{}, err)
 		return
@@ -88,11 +98,19 @@ func (a *answer) fail(w http.ResponseWriter, r *http.Request, err error) {
 	writeProblem(w, http.StatusServiceUnavailable, unavailable)
 }
 
+// The values of headers that are always the same are shared: as they are full, an
+// Add copies them.
+var (
+	problemType = []string{"application/problem+json"}
+	noStore     = []string{"no-store"}
+	noSniff     = []string{"nosniff"}
+)
+
 func writeProblem(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Content-Type"] = problemType
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the client has gone
 }

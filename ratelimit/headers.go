@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// The fields of draft-ietf-httpapi-ratelimit-headers-11, as header maps spell
-// them, and the letters of their parameters, which the draft may still change.
+// The fields of draft-ietf-httpapi-ratelimit-headers-11 and RFC 9110 section
+// 10.2.3, as header maps spell them, and the letters of their parameters, which the draft may still change.
 const (
 	fieldPolicy = "Ratelimit-Policy"
 	fieldState  = "Ratelimit"
+	fieldRetry  = "Retry-After"
 
 	paramQuota     = ";q="
 	paramWindow    = ";w="
@@ -35,27 +36,34 @@ func renderPolicies(parts []*policy) string {
 	return string(b)
 }
 
-// headers sets the limit headers of d, which are true for the moment.
-func (a *answer) headers(h http.Header, d Decision) {
+// headers sets the limit headers of d, which are true for the moment, and, if d
+// refuses, Retry-After, which says the same as the window does.
+func (a *answer) headers(h http.Header, d *Decision) {
 	h[fieldPolicy] = a.policyHeader // shared and full: an Add copies it
 	var buf [128]byte
 	b := appendName(buf[:0], d.Policy)
 	b = append(b, paramRemaining...)
 	b = strconv.AppendInt(b, int64(d.Remaining), 10)
 	b = append(b, paramReset...)
+	i := len(b)
 	b = strconv.AppendInt(b, wholeSeconds(d.window()), 10)
-	h[fieldState] = []string{string(b)}
+	text := string(b)
+	values := []string{text, text[i:]} // with text all that is allocated
+	h[fieldState] = values[:1:1]
+	if !d.Allowed {
+		h[fieldRetry] = values[1:]
+	}
 	if a.legacy != "" {
 		h[a.legacyNames[0]] = []string{strconv.Itoa(d.Limit.Burst)}
 		h[a.legacyNames[1]] = []string{strconv.Itoa(d.Remaining)}
-		h[a.legacyNames[2]] = []string{strconv.FormatInt(wholeSeconds(d.window()), 10)}
+		h[a.legacyNames[2]] = []string{text[i:]}
 	}
 }
 
 // window is the time for which Remaining is all there is: until the bucket is
 // full, or, if there is not enough left for one more, until there is. So it
 // never ends after Retry-After (the draft, section 6).
-func (d Decision) window() time.Duration {
+func (d *Decision) window() time.Duration {
 	if d.RetryAfter > 0 {
 		return d.RetryAfter
 	}

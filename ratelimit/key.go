@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strconv"
 )
 
 // A KeyFunc says whose bucket a request is charged to. Where it returns an
@@ -23,29 +24,39 @@ type KeyFunc func(*http.Request) (string, error)
 // included, counts by /64, the least that one customer has; zones are dropped.
 // A peer without address, as on a unix socket, is an error.
 func RemoteIP(r *http.Request) (string, error) {
-	// The usual case without a parse of its own: the text of an IPv4 address
-	// is canonical, as netip accepts no other.
+	if host, ok := hostIPv4(r.RemoteAddr); ok {
+		return host, nil
+	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return "", errNoAddress
-	}
-	if peer.Addr().Is4() {
-		if i := lastColon(r.RemoteAddr); i > 0 {
-			return r.RemoteAddr[:i], nil
-		}
 	}
 	return addrKey(peer.Addr()), nil
 }
 
 var errNoAddress = errors.New("ratelimit: the peer has no IP address (a unix socket? see TrustedProxies)")
 
-func lastColon(s string) int {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] == ':' {
-			return i
+// hostIPv4 is the usual case, an IPv4 address and a port, without a copy: its
+// canonical text is its key as it is. What it doesn't read is for netip to judge.
+func hostIPv4(peer string) (host string, ok bool) {
+	part, digits, n := 0, 0, 0
+	for i := range len(peer) {
+		switch c := peer[i]; {
+		case '0' <= c && c <= '9' && (digits == 0 || n > 0):
+			digits++
+			if n = n*10 + int(c-'0'); n > 255 {
+				return "", false
+			}
+		case c == '.' && digits > 0:
+			part, digits, n = part+1, 0, 0
+		case c == ':' && digits > 0 && part == 3:
+			_, err := strconv.ParseUint(peer[i+1:], 10, 16)
+			return peer[:i], err == nil
+		default:
+			return "", false
 		}
 	}
-	return -1
+	return "", false
 }
 
 var (

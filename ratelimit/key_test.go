@@ -60,6 +60,27 @@ func TestRemoteIP(t *testing.T) {
 	})
 }
 
+// IPv4 is read here, all else by netip: both must know the same addresses.
+func FuzzRemoteIP(f *testing.F) {
+	for _, peer := range []string{
+		"1.2.3.4:80", "0.0.0.0:0", "255.255.255.255:65535", "256.1.1.1:1", "1.2.3.4:65536", "1.2.3.4:", "1.2.3.4:+5",
+		"1.2.3.04:1", "00.0.0.0:1", "1.2.3:1", "1.2.3.4.5:1", "1..3.4:1", ".1.2.3:1", "1.2.3.:1", "1.2.3.4", "1.2.3.4:1:2",
+		":1.2.3.4:1", "1.2.3.4 :1", "1.2.3.-4:1", "[1.2.3.4]:1", "[::1]:1", "::1:1", "1.2.3.9999999999999999999999:1",
+	} {
+		f.Add(peer)
+	}
+	f.Fuzz(func(t *testing.T, peer string) {
+		key, err := ratelimit.RemoteIP(&http.Request{RemoteAddr: peer})
+		want, wantErr := netip.ParseAddrPort(peer)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q: %q, %v; netip says %v, %v", peer, key, err, want, wantErr)
+		}
+		if err == nil && want.Addr().Is4() && key != want.Addr().String() {
+			t.Fatalf("%q: %q; netip says %v", peer, key, want)
+		}
+	})
+}
+
 func TestTrustedProxies(t *testing.T) {
 	const proxy, xff, fwd = "10.0.0.1:443", "X-Forwarded-For", "Forwarded"
 	for name, c := range map[string]struct {

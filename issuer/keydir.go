@@ -37,8 +37,11 @@ const (
 // usual one for the algorithm: 20261201T000000Z.pem, 20261201T000000Z.PS256.pem.
 // It holds one unencrypted PKCS #8 block ("PRIVATE KEY") of an RSA, ECDSA or
 // Ed25519 key. Files that do not end in .pem, dot files and subdirectories are
-// not read; symbolic links are followed, each time. A file that its group or
-// others may read is refused, with the chmod that mends it.
+// not read; symbolic links are followed, each time. On Unix a key file is refused
+// that its group or others may read, or that belongs to another user than this
+// one or root; and so is a directory that another user owns, or others may write
+// to and remove from (one with the sticky bit, as of a Kubernetes secret, is
+// fine). The error says how to mend it. Elsewhere access is left to the system.
 //
 // To rotate, put the next key there in time, at least Config.Lead ahead, best by
 // renaming a finished file. To withdraw a key, because it is compromised, remove
@@ -51,6 +54,13 @@ const (
 // later the keys stay as they were and the logger (slog.Default if nil) hears
 // of it once. There is no goroutine: whoever needs a key and finds ten seconds
 // over looks at the files. Reload does at once.
+//
+// A directory without any key is a mistake for LoadSchedule. Later it withdraws
+// all keys, and the logger hears of that: until there is one again nothing is
+// issued or verified here, which is answered 503, and the key set is not
+// published. (So it is while a volume that the directory is on is not mounted.)
+// Verifiers elsewhere keep the keys that they have until they fetch others: give
+// them a successor.
 func LoadSchedule(dir string, logger *slog.Logger) (*Schedule, error) {
 	if logger == nil {
 		logger = slog.Default()
@@ -63,7 +73,8 @@ func LoadSchedule(dir string, logger *slog.Logger) (*Schedule, error) {
 }
 
 // Reload reads the directory of a schedule that LoadSchedule returned, now. On
-// error the keys stay as they were. Of other schedules there is nothing to read.
+// error the keys stay as they were; that the last file is gone is none. Of other
+// schedules there is nothing to read.
 func (s *Schedule) Reload() error {
 	if s.dir == nil {
 		return nil
@@ -103,9 +114,9 @@ func (d *keyDir) look(s *Schedule) {
 // read replaces the keys of s by those in the directory.
 func (d *keyDir) read(s *Schedule) error {
 	d.due.Store(int64(time.Since(d.begin) + dirInterval))
-	entries, err := os.ReadDir(d.path)
+	entries, err := d.list()
 	if err != nil {
-		return fmt.Errorf("issuer: keys: %w", err)
+		return err
 	}
 	known := make(map[[sha256.Size]byte]*Key)
 	var keys []*Key
@@ -129,11 +140,35 @@ func (d *keyDir) read(s *Schedule) error {
 	if mistakes != nil {
 		return errors.Join(mistakes...)
 	}
+	if len(keys) == 0 && s.keys.Load() != nil {
+		if len(*s.keys.Load()) > 0 {
+			d.logger.Error("issuer: the directory has no key any more: all are withdrawn", "dir", d.path)
+		}
+		s.keys.Store(&keys)
+		d.known = nil
+		return nil
+	}
 	if err := s.replace(keys); err != nil {
 		return fmt.Errorf("%w (in %s)", err, d.path)
 	}
 	d.known = known
 	return nil
+}
+
+// list returns what is in the directory, unless others may change that.
+func (d *keyDir) list() ([]os.DirEntry, error) {
+	info, err := os.Stat(d.path)
+	if err == nil {
+		err = trustedDir(info)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("issuer: key directory %s: %w", d.path, err)
+	}
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: keys: %w", err)
+	}
+	return entries, nil
 }
 
 // key reads one file. What has not changed stays the same Key, because
@@ -153,6 +188,11 @@ func (d *keyDir) key(name string) (*Key, [sha256.Size]byte, error) {
 
 // readPrivate reads a file that nobody else may read.
 func readPrivate(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil { // before it is opened: a pipe would wait for whoever writes
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("is no regular file")
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -164,10 +204,11 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, errors.New("is no regular file")
-	case info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("others may read it (mode %04o): chmod 600 %s", info.Mode().Perm(), path)
 	case info.Size() > maxKeyFile:
 		return nil, fmt.Errorf("is larger than %d bytes", maxKeyFile)
+	}
+	if err := trustedFile(info); err != nil {
+		return nil, err
 	}
 	return io.ReadAll(io.LimitReader(f, maxKeyFile))
 }

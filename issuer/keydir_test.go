@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,16 @@ func writeKey(t *testing.T, dir, name string, private crypto.PrivateKey) {
 	if err := os.WriteFile(filepath.Join(dir, name), block, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// keyDir returns an empty directory for keys, whatever the umask is.
+func keyDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func newEd25519(t *testing.T) ed25519.PrivateKey {
@@ -61,7 +72,7 @@ func fromDir(t *testing.T, dir string) (*issuer.Schedule, *issuer.Issuer[struct{
 }
 
 func TestLoadScheduleFollowsItsDirectory(t *testing.T) {
-	dir := t.TempDir()
+	dir := keyDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		first := time.Now().UTC()
 		writeKey(t, dir, first.Format("20060102T150405Z")+".pem", newEd25519(t))
@@ -121,8 +132,65 @@ func head(token string) string {
 	return h
 }
 
+// TestLastKeyWithdrawn removes the only key's file. What it signed is not
+// refused as a bad token, which would log everybody out, but can't be verified.
+func TestLastKeyWithdrawn(t *testing.T) {
+	dir := keyDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(dir, "19990101T000000Z.pem")
+		writeKey(t, dir, filepath.Base(path), newEd25519(t))
+		var log strings.Builder
+		keys, err := issuer.LoadSchedule(dir, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens := newIssuer(t, issuer.Config[account]{Keys: keys})
+		verify := verifier(t, tokens, claims.Dialect{})
+		pair := issue(t, tokens, "alice")
+		if _, err := verify.Verify(t.Context(), pair.AccessToken); err != nil {
+			t.Fatal(err)
+		}
+		jwks := func() int {
+			w := httptest.NewRecorder()
+			tokens.JWKS().ServeHTTP(w, httptest.NewRequest("GET", "/jwks.json", nil))
+			return w.Code
+		}
+		if err := os.Rename(path, path+".away"); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			time.Sleep(10 * time.Second)
+			if c, err := verify.Verify(t.Context(), pair.AccessToken); err == nil || errors.Is(err, claims.ErrInvalid) || c != nil {
+				t.Errorf("verified: %v, %v", c, err)
+			}
+			if _, err := tokens.Issue(t.Context(), claims.Claims[account]{Subject: "bob"}); err == nil {
+				t.Error("a key that was withdrawn signs")
+			}
+			if _, err := tokens.Refresh(t.Context(), pair.RefreshToken); err == nil || errors.Is(err, issuer.ErrGrant) {
+				t.Errorf("refreshed: %v", err)
+			}
+			if err := tokens.Revoke(t.Context(), pair.RefreshToken); err == nil {
+				t.Error("revoked")
+			}
+			if code := jwks(); code != 503 {
+				t.Errorf("key set: %d", code)
+			}
+		}
+		if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
+			t.Errorf("logged %d times: %s", n, log.String())
+		}
+		if err := errors.Join(os.Rename(path+".away", path), keys.Reload()); err != nil {
+			t.Fatal(err)
+		}
+		refresh(t, tokens, pair.RefreshToken)
+		if code := jwks(); code != 200 {
+			t.Errorf("key set: %d", code)
+		}
+	})
+}
+
 func TestLoadScheduleKeepsKeys(t *testing.T) {
-	dir := t.TempDir()
+	dir := keyDir(t)
 	writeKey(t, dir, "20260101T000000Z.pem", newEd25519(t))
 	schedule, tokens := fromDir(t, dir)
 	offered := func() *claims.Key {
@@ -156,7 +224,7 @@ func TestLoadScheduleReadsEveryType(t *testing.T) {
 		"20260101T000002Z.pem":       ecKey,
 		"20260101T000003Z.EdDSA.pem": newEd25519(t),
 	} {
-		dir := t.TempDir()
+		dir := keyDir(t)
 		writeKey(t, dir, name, private)
 		_, tokens := fromDir(t, dir)
 		if _, err := tokens.Issue(t.Context(), claims.Claims[struct{}]{Subject: "alice"}); err != nil {
@@ -182,12 +250,6 @@ func TestLoadScheduleRefuses(t *testing.T) {
 			}
 			writeKey(t, dir, "20260101T000000Z.pem", small)
 		}, "1024"},
-		{"readable by others", func(t *testing.T, dir string) {
-			writeKey(t, dir, "20260101T000000Z.pem", good)
-			if err := os.Chmod(filepath.Join(dir, "20260101T000000Z.pem"), 0o640); err != nil {
-				t.Fatal(err)
-			}
-		}, "chmod 600"},
 		{"half written", func(t *testing.T, dir string) {
 			if err := os.WriteFile(filepath.Join(dir, "20260101T000000Z.pem"), []byte("-----BEGIN PRIVATE KEY-----\nMC4"), 0o600); err != nil {
 				t.Fatal(err)
@@ -204,7 +266,7 @@ func TestLoadScheduleRefuses(t *testing.T) {
 		}, "regular"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := keyDir(t)
 			row.arrange(t, dir)
 			// The text is the point here: it must name what is to be mended.
 			if _, err := issuer.LoadSchedule(dir, nil); err == nil || !strings.Contains(err.Error(), row.says) {
@@ -232,7 +294,7 @@ func FuzzKeyFile(f *testing.F) {
 	f.Add("20260101T000000Z.EdDSA", good)
 	f.Add("20260101T000000Z", append(good, good...))
 	f.Add("x", []byte("-----BEGIN PRIVATE KEY-----"))
-	dir := f.TempDir()
+	dir := keyDir(f)
 	f.Fuzz(func(t *testing.T, name string, content []byte) {
 		if strings.ContainsAny(name, "/\x00") || len(name) > 100 {
 			return

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -40,16 +41,25 @@ func signing(keys []*Key, now time.Time) int {
 // signs returns the key that signs now.
 func (r *keyring) signs(now time.Time) (*Key, error) {
 	keys := r.schedule.all()
+	if len(keys) == 0 {
+		return nil, errNoKeys
+	}
 	if i := signing(keys, now); i >= 0 {
 		return keys[i], nil
 	}
 	return nil, fmt.Errorf("issuer: no key signs yet: the first, %v, signs from %v", keys[0], keys[0].from)
 }
 
+// errNoKeys says nothing about any token: whoever verifies answers 503.
+var errNoKeys = errors.New("issuer: all keys are withdrawn")
+
 // at returns the plan for now.
 func (r *keyring) at(now time.Time) (*plan, error) {
 	r.schedule.all() // looks whether it has changed
 	keys := r.schedule.keys.Load()
+	if len(*keys) == 0 {
+		return nil, errNoKeys
+	}
 	if p := r.last.Load(); p != nil && p.keys == keys && !now.Before(p.from) && now.Before(p.until) {
 		return p, nil
 	}

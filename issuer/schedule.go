@@ -10,8 +10,8 @@ import (
 // Schedule says which key signs when. All that follows from it follows from its
 // keys and the time, so machines that have the same keys agree without talking.
 //
-// Of the keys whose From has come the latest signs. When no key's has, nothing
-// is issued. A Schedule is safe for concurrent use; its zero value has no keys
+// Of the keys whose From has come, by the machine's clock, the latest signs. When
+// no key's has, nothing is issued. A Schedule is safe for concurrent use; its zero value has no keys
 // and New refuses it.
 type Schedule struct {
 	keys atomic.Pointer[[]*Key] // by From

@@ -1,0 +1,108 @@
+//go:build unix
+
+package issuer_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/issuer"
+)
+
+// TestWhoMayChangeKeys arranges a key file and its directory: nobody but this
+// user and root may have a hand in them.
+func TestWhoMayChangeKeys(t *testing.T) {
+	const name = "20260101T000000Z.pem"
+	chmod := func(t *testing.T, path string, mode os.FileMode) {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chown := func(t *testing.T, path string, uid int) {
+		if os.Geteuid() != 0 {
+			t.Skip("only root gives files away")
+		}
+		if err := os.Chown(path, uid, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range []struct {
+		name    string
+		arrange func(t *testing.T, dir string)
+		says    string // nothing: it is fine
+	}{
+		{"private", func(t *testing.T, dir string) {}, ""},
+		{"a file readable by its group", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o640) }, "chmod 600"},
+		{"a file readable by all", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o604) }, "chmod 600"},
+		{"a file writable by its group", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o620) }, "chmod 600"},
+		{"another user's file", func(t *testing.T, dir string) { chown(t, filepath.Join(dir, name), 12345) }, "12345"},
+		{"a directory that all may read", func(t *testing.T, dir string) { chmod(t, dir, 0o755) }, ""},
+		{"a directory writable by its group", func(t *testing.T, dir string) { chmod(t, dir, 0o770) }, "chmod go-w"},
+		{"a directory writable by all", func(t *testing.T, dir string) { chmod(t, dir, 0o707) }, "chmod go-w"},
+		{"one in which nobody removes others' files", func(t *testing.T, dir string) { chmod(t, dir, 0o777|os.ModeSticky|os.ModeSetgid) }, ""},
+		{"another user's directory", func(t *testing.T, dir string) { chown(t, dir, 12345) }, "12345"},
+		{"as Kubernetes mounts a secret", func(t *testing.T, dir string) {
+			data := filepath.Join(dir, "..2026_01_01_00_00_00.1")
+			for _, err := range []error{
+				os.Mkdir(data, 0o755),
+				os.Rename(filepath.Join(dir, name), filepath.Join(data, name)),
+				os.Symlink(filepath.Base(data), filepath.Join(dir, "..data")),
+				os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)),
+			} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			chmod(t, filepath.Join(data, name), 0o400)
+			chmod(t, dir, 0o777|os.ModeSticky)
+		}, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := keyDir(t)
+			writeKey(t, dir, name, newEd25519(t))
+			row.arrange(t, dir)
+			// The text is the point here: it must name what is to be mended.
+			if _, err := issuer.LoadSchedule(dir, nil); row.says == "" && err != nil ||
+				row.says != "" && (err == nil || !strings.Contains(err.Error(), row.says)) {
+				t.Errorf("error %v does not say %q", err, row.says)
+			}
+		})
+	}
+}
+
+// TestPipesAreNotOpened would wait for whoever writes into the pipe.
+func TestPipesAreNotOpened(t *testing.T) {
+	for _, linked := range []bool{false, true} {
+		dir := keyDir(t)
+		writeKey(t, dir, "20260101T000000Z.pem", newEd25519(t))
+		pipe, name := filepath.Join(dir, "pipe"), filepath.Join(dir, "20260102T000000Z.pem")
+		if !linked {
+			pipe = name
+		}
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if linked {
+			if err := os.Symlink(pipe, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		loaded := make(chan error, 1)
+		go func() {
+			_, err := issuer.LoadSchedule(dir, nil)
+			loaded <- err
+		}()
+		select {
+		case err := <-loaded:
+			if err == nil || !strings.Contains(err.Error(), "regular") {
+				t.Errorf("%v", err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("it waits for the pipe")
+		}
+	}
+}

@@ -19,11 +19,11 @@ func verifyJWS(token, alg, kid string, material any) error {
 	if err != nil {
 		return err
 	}
-	sig, err := decodeSegment(signature)
+	sig, err := decodeSegment(signature, nil)
 	if err != nil {
 		return err
 	}
-	if _, err := decodeSegment(payload); err != nil {
+	if _, err := decodeSegment(payload, nil); err != nil {
 		return err
 	}
 	switch {

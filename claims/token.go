@@ -40,14 +40,17 @@ func split(token string, most int) (head, payload, signature string, err error) 
 
 // decodeSegment reads base64url without padding (RFC 7515 §2). Each value has
 // one spelling: stray bits are refused, and so are the line breaks that
-// encoding/base64 skips, which the length betrays.
-func decodeSegment(segment string) ([]byte, error) {
-	b := make([]byte, strictBase64.DecodedLen(len(segment)))
-	n, err := strictBase64.Decode(b, []byte(segment))
+// encoding/base64 skips, which the length betrays. It goes into room, if that is
+// large enough.
+func decodeSegment(segment string, room []byte) ([]byte, error) {
+	if most := strictBase64.DecodedLen(len(segment)); len(room) < most {
+		room = make([]byte, most)
+	}
+	n, err := strictBase64.Decode(room, []byte(segment))
 	if err != nil || strictBase64.EncodedLen(n) != len(segment) {
 		return nil, errBase64
 	}
-	return b[:n], nil
+	return room[:n], nil
 }
 
 var strictBase64 = base64.RawURLEncoding.Strict()
@@ -57,7 +60,7 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 // those that offer a key (jwk, jku, x5c, x5u) are not looked at, like all
 // others: a token does not choose its key.
 func readHeader(segment string) (*header, error) {
-	text, err := decodeSegment(segment)
+	text, err := decodeSegment(segment, nil)
 	if err != nil {
 		return nil, err
 	}

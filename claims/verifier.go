@@ -235,10 +235,11 @@ func (v *Verifier[T]) read(token string, few []member) (u unverified, members []
 			return u, nil, err
 		}
 	}
-	if u.sig, err = decodeSegment(signature); err != nil {
+	room := make([]byte, strictBase64.DecodedLen(len(signature)+len(payload)))
+	if u.sig, err = decodeSegment(signature, room); err != nil {
 		return u, nil, err
 	}
-	text, err := decodeSegment(payload)
+	text, err := decodeSegment(payload, room[len(u.sig):])
 	if err != nil {
 		return u, nil, err
 	}

@@ -62,8 +62,9 @@ type Config struct {
 	// OnDemand starts no goroutine: the set is fetched when Keys finds it due,
 	// and that request waits for it. It is for processes that live shortly.
 	OnDemand bool
-	// StartEmpty makes New return before the set was loaded. Until it is, Keys
-	// answers [ErrUnavailable].
+	// StartEmpty makes New return before the set was loaded. Keys waits for the
+	// first fetch, as for an unknown kid. If that fails, it answers
+	// [ErrUnavailable] until another one brings a set. Ready never waits.
 	StartEmpty bool
 	// InsecureHTTP allows http to other hosts. Whoever is on the way can then
 	// exchange the keys (RFC 8725 §3.10).

@@ -61,6 +61,13 @@ func (k *keeper) usable() (*snapshot, error) {
 	return nil, errEmpty
 }
 
+// unread reports whether no attempt to read anything has ended yet.
+func (k *keeper) unread() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.stats.Reads == 0
+}
+
 // accept makes s the current set, whether it is new or was found unchanged.
 func (k *keeper) accept(s *snapshot) {
 	lapsed := s.lapsed(time.Now())

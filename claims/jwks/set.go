@@ -94,6 +94,9 @@ func (s *Set) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) 
 	}
 	current, err := s.keeper.usable()
 	if err != nil {
+		current, err = s.first(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if keys := current.index[h]; keys != nil || h.KeyID == "" {
@@ -103,6 +106,17 @@ func (s *Set) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) 
 		return nil, nil
 	}
 	return s.ask(ctx, h)
+}
+
+// first answers what could not be answered at once: a set that started empty
+// has its first fetch waited for, but no later one.
+func (s *Set) first(ctx context.Context) (*snapshot, error) {
+	if s.keeper.unread() {
+		if err := s.refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.keeper.usable()
 }
 
 // maxKeyID is how long the kid of a [claims.Key] can be.
@@ -159,7 +173,10 @@ func (s *Set) follow() {
 		case <-timer.C:
 		}
 		if s.untilDue() <= 0 { // else an unknown kid was faster
-			_ = s.refresh(s.ctx) // Stats and the log have the error
+			// Not counted among those who wait, who may be too many already.
+			if f, err := s.join(); err == nil {
+				<-f.done // Stats and the log have the error
+			}
 		}
 		timer.Reset(s.untilDue())
 	}

@@ -175,6 +175,20 @@ func TestGarbage(t *testing.T) {
 			flood.Wait()
 		})
 	})
+	t.Run("a refresh that is due meanwhile waits in peace", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { // whose time would stand still if it did not
+			server := newKeyServer(setOf(edJWK(1, "one")))
+			set := server.follow(t, jwks.Config{Refresh: time.Minute, Timeout: 10 * time.Second})
+			server.latency = 8 * time.Second
+			time.Sleep(53 * time.Second)
+			var flood sync.WaitGroup
+			for i := range garbage {
+				flood.Go(func() { set.Keys(t.Context(), header(fmt.Sprint("garbage", i))) })
+			}
+			flood.Wait()
+			offered(t, set, header("one"), 1)
+		})
+	})
 	t.Run("a refused kid is asked about once in ten seconds", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			server := newKeyServer(setOf(edJWK(1, "one")))
@@ -199,6 +213,70 @@ func TestGarbage(t *testing.T) {
 			}
 			if n := len(server.fetches()); n != 1 {
 				t.Errorf("%d fetches, want 1", n)
+			}
+		})
+	})
+}
+
+func TestStartEmpty(t *testing.T) {
+	start := func(t *testing.T) (*keyServer, *jwks.Set) {
+		server := newKeyServer(setOf(edJWK(1, "one")))
+		server.latency = 2 * time.Second
+		return server, server.follow(t, jwks.Config{StartEmpty: true})
+	}
+	t.Run("requests wait for the first fetch", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			server, set := start(t)
+			began := time.Now()
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() { offered(t, set, header("one"), 1) })
+				all.Go(func() { offered(t, set, header(""), 1) })
+			}
+			synctest.Wait()
+			if err := set.Ready(t.Context()); !errors.Is(err, jwks.ErrUnavailable) || time.Since(began) != 0 {
+				t.Errorf("Ready: %v", err)
+			}
+			all.Wait()
+			if n, took := len(server.fetches()), time.Since(began); n != 1 || took != 2*time.Second {
+				t.Errorf("%d fetches, %v", n, took)
+			}
+		})
+	})
+	t.Run("as long as their context, and 1024 at most", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, set := start(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			var all sync.WaitGroup
+			for range 1024 {
+				all.Go(func() {
+					if _, err := set.Keys(ctx, header("one")); !errors.Is(err, jwks.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+						t.Errorf("got %v", err)
+					}
+				})
+			}
+			synctest.Wait()
+			began := time.Now()
+			unavailable(t, set, header("one")) // one too many
+			cancel()
+			all.Wait()
+			if took := time.Since(began); took != 0 {
+				t.Errorf("%v", took)
+			}
+			offered(t, set, header("one"), 1)
+		})
+	})
+	t.Run("KY-04 and not for another one", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			server, set := start(t)
+			server.fail(errDown)
+			began := time.Now()
+			unavailable(t, set, header("one"))
+			for range 100 {
+				unavailable(t, set, header("one"))
+			}
+			if took := time.Since(began); took != 2*time.Second {
+				t.Errorf("%v", took)
 			}
 		})
 	})

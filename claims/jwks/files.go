@@ -117,7 +117,7 @@ func (s *FileSet) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, err
 		return nil, err
 	}
 	keys, err := current.fixed.Keys(ctx, h)
-	return current.valid(keys, time.Now()), err
+	return current.valid(keys), err
 }
 
 // Ready returns nil if Keys can answer, else an error that matches

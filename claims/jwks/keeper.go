@@ -41,11 +41,11 @@ type keeper struct {
 
 // usable returns the current snapshot, or why there is none to be used.
 func (k *keeper) usable() (*snapshot, error) {
-	s, now := k.current.Load(), time.Now()
+	s := k.current.Load()
 	switch {
-	case s != nil && now.Sub(s.asked) > k.maxStale:
+	case s != nil && time.Since(s.asked) > k.maxStale:
 		return nil, errStale
-	case s != nil && !s.offers(now):
+	case s != nil && len(s.dates) > 0 && !s.offers(time.Now()):
 		return nil, errLapsed
 	case s != nil:
 		return s, nil

@@ -32,10 +32,14 @@ func (s *snapshot) offers(now time.Time) bool {
 		slices.ContainsFunc(s.keys, func(k *claims.Key) bool { return s.dates[k].holds(now) })
 }
 
-// valid returns those of keys that can be used.
-func (s *snapshot) valid(keys []*claims.Key, now time.Time) []*claims.Key {
+// valid returns those of keys that can be used now.
+func (s *snapshot) valid(keys []*claims.Key) []*claims.Key {
+	if len(s.dates) == 0 {
+		return keys
+	}
+	now := time.Now()
 	lapsed := func(k *claims.Key) bool { return !s.dates[k].holds(now) }
-	if len(s.dates) == 0 || !slices.ContainsFunc(keys, lapsed) {
+	if !slices.ContainsFunc(keys, lapsed) {
 		return keys
 	}
 	return slices.DeleteFunc(slices.Clone(keys), lapsed)

@@ -50,7 +50,7 @@ func (s *Issuer[T]) LoginHandler(authenticate func(*http.Request) (claims.Claims
 }
 
 // RefreshHandler spends the refresh token in a POST request and answers with the
-// next pair: RFC 6749 §5.1, §5.2 and §6. The body is a form with grant_type and
+// next pair: RFC 6749 §3.2, §5.1, §5.2 and §6. The body is a form with grant_type and
 // refresh_token, or a JSON object with refresh_token; nothing else in it, such
 // as scope, has any effect, and the URL is not looked at. No cookie is read, so
 // no foreign page can refresh.
@@ -63,7 +63,7 @@ func (s *Issuer[T]) RefreshHandler() http.Handler {
 		grantType, hasType := fields["grant_type"]
 		token := fields["refresh_token"]
 		switch {
-		case token == "" || !hasType && !params.IsJSON(r):
+		case token == "" || hasType && grantType == "" || !hasType && !params.IsJSON(r): // §3.2: empty is omitted
 			return refusal(http.StatusBadRequest, "invalid_request")
 		case hasType && grantType != "refresh_token":
 			return refusal(http.StatusBadRequest, "unsupported_grant_type")

@@ -64,8 +64,12 @@ func (s *Issuer[T]) RevokeSession(ctx context.Context, subject, session string) 
 }
 
 // RevokeAll ends all sessions that a subject has: after a change of password,
-// a recovery, or a theft. Sessions that are issued meanwhile may remain, so
-// change what lets the subject in first. An error means that some may live on.
+// a recovery, or a theft. An error means that some may live on.
+//
+// Call it after what lets the subject in was changed. A login that was let in
+// just before, and is under way, may still get its session: where that matters,
+// call it again when the slowest login must be over, or have Renew compare when
+// the password was changed with a time that Issue was given in App.
 func (s *Issuer[T]) RevokeAll(ctx context.Context, subject string) error {
 	return s.each(ctx, subject, func(e *session) bool {
 		e.ended = endRevoked

@@ -56,6 +56,14 @@ func TestEncoderForgetsNothing(t *testing.T) {
 	}
 }
 
+// TestEncoderOfNothing has a dialect that demands no member, and nothing to say.
+func TestEncoderOfNothing(t *testing.T) {
+	d := claims.Dialect{Members: []string{}, AbsentSubject: true, InsecureNoIssuer: true, InsecureNoAudience: true, InsecureNoExpiry: true}
+	if head, payload := decoded(t, encode(t, d, claims.Header{Algorithm: "HS256"}, claims.Claims[struct{}]{Use: claims.Access})); payload != "{}" || head != `{"alg":"HS256","typ":"at+jwt"}` {
+		t.Errorf("%s %s", head, payload)
+	}
+}
+
 // BenchmarkEncode measures an access and a refresh token without signatures.
 func BenchmarkEncode(b *testing.B) {
 	e := must(claims.NewEncoder[struct {

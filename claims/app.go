@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,14 +14,9 @@ import (
 // once for each T, because encoding/json matches names without regard to case
 // ("SUB" fills sub), and reads the whole text a second time.
 type appReader struct {
-	fields map[string]appField // by exact name; nil if App is a map
-	loose  bool                // App is a map[string]any
-	taken  []string            // members that are not App's
-}
-
-type appField struct {
-	index []int
-	read  valueReader
+	object structReader
+	loose  bool     // App is a map[string]any
+	taken  []string // members that are not App's
 }
 
 // valueReader decodes a value that readObject has passed into v.
@@ -39,12 +35,12 @@ func newAppReader(t reflect.Type, taken []string) (*appReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errApp, err)
 	}
-	for name := range s.fields {
-		if containsFold(taken, name) {
-			return nil, fmt.Errorf("%w: %v: member %q is a field of Claims in this dialect", errApp, t, name)
+	for _, f := range s.fields {
+		if containsFold(taken, f.name) {
+			return nil, fmt.Errorf("%w: %v: member %q is a field of Claims in this dialect", errApp, t, f.name)
 		}
 	}
-	return &appReader{fields: s.fields, taken: taken}, nil
+	return &appReader{object: *s, taken: taken}, nil
 }
 
 // read fills app, the addressable App of a Claims.
@@ -52,10 +48,7 @@ func (r *appReader) read(members []member, app reflect.Value) error {
 	if r.loose {
 		return r.readLoose(members, app)
 	}
-	if len(r.fields) == 0 {
-		return nil
-	}
-	return (&structReader{r.fields}).take(members, app)
+	return r.object.take(members, app)
 }
 
 func (r *appReader) readLoose(members []member, app reflect.Value) error {
@@ -74,19 +67,32 @@ func (r *appReader) readLoose(members []member, app reflect.Value) error {
 	return nil
 }
 
-// structReader decodes an object by exact names.
+// structReader decodes an object by exact names. Fields are few, so that
+// comparing is faster than hashing.
 type structReader struct {
-	fields map[string]appField
+	fields []appField
+}
+
+type appField struct {
+	name  string
+	index []int
+	read  valueReader
+}
+
+func (s *structReader) has(name string) bool {
+	return slices.ContainsFunc(s.fields, func(f appField) bool { return f.name == name })
 }
 
 func (s *structReader) take(members []member, v reflect.Value) error {
-	for _, m := range members {
-		f, ok := s.fields[string(m.name)]
-		if !ok || isNull(m.value) {
-			continue
-		}
-		if err := f.read(m.value, v.FieldByIndex(f.index)); err != nil {
-			return fmt.Errorf("%w: %s", errMemberType, quoted(string(m.name)))
+	for i := range s.fields {
+		f := &s.fields[i]
+		for _, m := range members {
+			if string(m.name) != f.name || isNull(m.value) {
+				continue
+			}
+			if err := f.read(m.value, v.FieldByIndex(f.index)); err != nil {
+				return fmt.Errorf("%w: %s", errMemberType, quoted(f.name))
+			}
 		}
 	}
 	return nil
@@ -115,7 +121,7 @@ func (c *compiler) structOf(t reflect.Type) (*structReader, error) {
 	if s, ok := c.structs[t]; ok {
 		return s, nil
 	}
-	s := &structReader{fields: make(map[string]appField)}
+	s := new(structReader)
 	c.structs[t] = s
 	return s, c.addFields(s, t, nil)
 }
@@ -144,14 +150,14 @@ func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) erro
 		case strings.Contains(options, "string"):
 			return fmt.Errorf("%v.%s: the json option \"string\" is not supported", t, f.Name)
 		}
-		if _, twice := s.fields[name]; twice {
+		if s.has(name) {
 			return fmt.Errorf("%v.%s: a second field for member %q", t, f.Name, name)
 		}
 		read, err := c.reader(f.Type)
 		if err != nil {
 			return fmt.Errorf("%v.%s: %w", t, f.Name, err)
 		}
-		s.fields[name] = appField{index, read}
+		s.fields = append(s.fields, appField{name, index, read})
 	}
 	return nil
 }

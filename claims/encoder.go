@@ -50,7 +50,7 @@ func NewEncoder[T any](d Dialect) (*Encoder[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Encoder[T]{dialect: d, places: []place{}, taken: d.names(), app: app.loose || len(app.fields) > 0}
+	e := &Encoder[T]{dialect: d, places: []place{}, taken: d.names(), app: app.loose || len(app.object.fields) > 0}
 	for _, name := range d.Members {
 		e.places = append(e.places, place{name, string(appendName(nil, name)), !slices.Contains(e.taken, name)})
 	}

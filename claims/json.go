@@ -393,13 +393,16 @@ func stringValue(raw []byte) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}
+	if bytes.IndexByte(raw, '\\') < 0 { // most strings are written without escapes
+		return string(raw[1 : len(raw)-1]), true
+	}
 	s := scanner{text: raw}
 	value, err := s.unescaped()
 	return string(value), err == nil
 }
 
-// is reports whether raw, which readObject has passed, is the string want. Most
-// strings are written without escapes, and then need not be copied.
+// is reports whether raw, which readObject has passed, is the string want. One
+// without escapes need not be copied for that.
 func is(raw []byte, want string) bool {
 	if len(raw) == len(want)+2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw[1:len(raw)-1]) == want

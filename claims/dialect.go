@@ -1,6 +1,7 @@
 package claims
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,9 +79,9 @@ var reserved = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", 
 
 // compiled returns d with its defaults filled in, or every mistake in it.
 func (d Dialect) compiled() (Dialect, error) {
-	d.AccessType = orElse(d.AccessType, "at+jwt")
-	d.RefreshType = orElse(d.RefreshType, "rt+jwt")
-	d.PartyMember = orElse(d.PartyMember, "party")
+	d.AccessType = cmp.Or(d.AccessType, "at+jwt")
+	d.RefreshType = cmp.Or(d.RefreshType, "rt+jwt")
+	d.PartyMember = cmp.Or(d.PartyMember, "party")
 	var mistakes []error
 	mistake := func(format string, a ...any) {
 		mistakes = append(mistakes, fmt.Errorf("%w: "+format, append([]any{errDialect}, a...)...))
@@ -221,11 +222,4 @@ func printable(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 package claims
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,22 @@ type Verifier[T any] struct {
 
 // NewVerifier returns a Verifier, or every mistake in c.
 func NewVerifier[T any](c Config) (*Verifier[T], error) {
+	c, err := c.settled()
+	app, appErr := newAppReader(reflect.TypeFor[T](), c.Dialect.names())
+	if err = errors.Join(err, appErr); err != nil {
+		return nil, err
+	}
+	p := &policy{Config: c, app: app}
+	v := &Verifier[T]{maxBytes: c.MaxBytes, only: p, policies: map[string]*policy{c.Issuer: p}}
+	if c.Remember > 0 {
+		v.tokens = newMemory[T](c.Remember)
+	}
+	return v, nil
+}
+
+// settled returns a copy of c with its defaults filled in, and every mistake in
+// it.
+func (c Config) settled() (Config, error) {
 	var mistakes []error
 	mistake := func(format string, a ...any) {
 		mistakes = append(mistakes, fmt.Errorf("%w."+format, append([]any{errVerifier}, a...)...))
@@ -76,6 +93,9 @@ func NewVerifier[T any](c Config) (*Verifier[T], error) {
 	}
 	c.Dialect = dialect
 	c.Audience = slices.Clone(c.Audience)
+	c.Use = cmp.Or(c.Use, Access)
+	c.MaxBytes = cmp.Or(c.MaxBytes, defaultMaxBytes)
+	c.Remember = cmp.Or(c.Remember, defaultRemember)
 	if v := reflect.ValueOf(c.Keys); c.Keys == nil {
 		mistake("Keys is missing")
 	} else if v.Kind() == reflect.Pointer && v.IsNil() {
@@ -97,40 +117,19 @@ func NewVerifier[T any](c Config) (*Verifier[T], error) {
 	case slices.Contains(c.Audience, ""):
 		mistake("Audience has an empty name")
 	}
-	if c.Use == "" {
-		c.Use = Access
-	}
 	if c.Use != Access && c.Use != Refresh {
 		mistake("Use is %q, not access or refresh", c.Use)
 	}
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		mistake("Leeway is %v, not between 0 and %v", c.Leeway, maxLeeway)
 	}
-	if c.MaxBytes == 0 {
-		c.MaxBytes = defaultMaxBytes
-	}
 	if c.MaxBytes < 0 {
 		mistake("MaxBytes is negative")
-	}
-	if c.Remember == 0 {
-		c.Remember = defaultRemember
 	}
 	if c.Remember > maxRemember {
 		mistake("Remember is %d, more than %d", c.Remember, maxRemember)
 	}
-	app, err := newAppReader(reflect.TypeFor[T](), dialect.names())
-	if err != nil {
-		mistakes = append(mistakes, err)
-	}
-	if mistakes != nil {
-		return nil, errors.Join(mistakes...)
-	}
-	p := &policy{Config: c, app: app}
-	v := &Verifier[T]{maxBytes: c.MaxBytes, only: p, policies: map[string]*policy{c.Issuer: p}}
-	if c.Remember > 0 {
-		v.tokens = newMemory[T](c.Remember)
-	}
-	return v, nil
+	return c, errors.Join(mistakes...)
 }
 
 // Verify checks token and returns what it says. The error is one of three

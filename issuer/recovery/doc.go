@@ -27,7 +27,8 @@
 //   - Its owner doesn't lock himself out by sending the right code twice.
 //
 // Strangers write one small record for each address that they ask for, until its
-// code expires: put a limit in front of start, by address of the peer.
+// code expires, and have mail sent to it: put two limits in front of start, by
+// address of the peer and by account ([Recovery.Start] shows the second).
 //
 // Codes have at least 40 bits unless [Config.InsecureShortCodes] says otherwise.
 // With the defaults an attacker who guesses at one account for a year has a

@@ -23,7 +23,9 @@ import (
 // [Recovery.Start]. If it fails that is logged and answered like success, as for
 // an account that doesn't exist it can't fail.
 //
-// Mount it behind a limit by address of the peer.
+// Mount it behind a limit by address of the peer, and let find begin with one by
+// account, as [Recovery.Start] shows: a [ratelimit.BlockedError] from it is
+// answered 429. It must come for accounts that don't exist as it does for others.
 func (r *Recovery) StartHandler(find func(ctx context.Context, email string) (send func(ctx context.Context, code string) error, err error)) http.Handler {
 	return r.handler(http.MethodPost, []string{"email"}, find != nil, func(q *http.Request, in fields) error {
 		send, err := find(q.Context(), in.email)
@@ -156,7 +158,7 @@ func (r *Recovery) reply(w http.ResponseWriter, q *http.Request, err error) {
 		problem(w, http.StatusForbidden, "")
 	case errors.As(err, &blocked):
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((blocked.RetryAfter+time.Second-1)/time.Second), 10))
-		problem(w, http.StatusTooManyRequests, "Recovery is blocked after too many wrong codes.")
+		problem(w, http.StatusTooManyRequests, "Recovery is blocked after too many tries.")
 	default:
 		r.logFailure(q, err)
 		w.Header().Set("Retry-After", "5")

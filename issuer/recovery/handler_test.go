@@ -155,6 +155,26 @@ func TestHandlers(t *testing.T) {
 			s.want("POST", "/recover", start(ann), 204)
 			s.want("PUT", "/password", change(ann, "new password", s.code), 204)
 		},
+		"find limits by account": func(t *testing.T, s *site) {
+			perAccount, err := ratelimit.New(ratelimit.Config{Name: "recovery-mail", Limit: ratelimit.Per(3, time.Hour)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.mux.Handle("/limited", s.StartHandler(func(ctx context.Context, email string) (func(context.Context, string) error, error) {
+				d, err := perAccount.Allow(ctx, email)
+				if err == nil && !d.Allowed {
+					err = &ratelimit.BlockedError{RetryAfter: d.RetryAfter}
+				}
+				return func(_ context.Context, code string) error { s.code = code; return nil }, err
+			}))
+			for range 3 {
+				s.want("POST", "/limited", start(ann), 204)
+			}
+			if w := s.want("POST", "/limited", start(ann), 429); w.Header().Get("Retry-After") != "1200" {
+				t.Errorf("Retry-After is %q", w.Header().Get("Retry-After"))
+			}
+			s.redeem(ann, s.code, true)
+		},
 		"unblock is for whom the application allows": func(t *testing.T, s *site) {
 			for caller, want := range map[string]int{"admin": 204, "stranger": 403, "broken": 503} {
 				r := httptest.NewRequest("POST", "/unblock", strings.NewReader(start(ann)))

@@ -216,7 +216,12 @@ func TestStartOvertakenByBlock(t *testing.T) {
 		if last := s.swaps[len(s.swaps)-1]; !strings.Contains(string(last.Data), `"void"`) {
 			t.Errorf("LO-15 %s is not void", last.Data)
 		}
-		f.wantEvents(recovery.Event{Account: ann, Blocked: true, For: day})
+		blocked := recovery.Event{Account: ann, Blocked: true, For: day}
+		f.wantEvents(blocked)
+		if err := f.Unblock(t.Context(), ann); err != nil {
+			t.Error(err)
+		}
+		f.wantEvents(blocked, recovery.Event{Account: ann, Known: true}) // by the start
 	})
 }
 

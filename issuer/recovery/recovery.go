@@ -42,7 +42,8 @@ type Config struct {
 
 	// Alphabet and Length are what codes are made of: 8 of 32 letters and digits
 	// that are not mistaken for each other, unless set. An alphabet has 2 to 64
-	// different printable ASCII characters.
+	// different printable ASCII characters. Letters that it has in one case are
+	// read in either.
 	Alphabet string
 	Length   int
 
@@ -54,17 +55,35 @@ type Config struct {
 	// Notify, if set, is told when guesses blocked an account, once for each
 	// block, and when one was unblocked, to warn its owner. It is called before
 	// the answer and should return soon.
+	//
+	// Anybody may guess at any name, so that the account may not exist. Unless
+	// Event.Known, look whether it does before you write to its address, or
+	// strangers have your mail sent to whom they like.
 	Notify func(ctx context.Context, e Event)
 
 	// Logger hears the same. Nil is [slog.Default].
 	Logger *slog.Logger
 }
 
+// Format prints nothing of c but how its codes are made, whatever the verb: the
+// Secret is in it.
+func (c Config) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "recovery of %d characters of %q within %v", c.Length, c.Alphabet, c.Life)
+}
+
+// LogValue logs what Format prints.
+func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
+
 // Event is what Notify is told.
 type Event struct {
 	Account string
 	Blocked bool          // or else unblocked
 	For     time.Duration // how long, if blocked
+
+	// Known says that Start was given a send for Account within Config.Life
+	// before, so that there is such an account. If it is false there may be one,
+	// or not.
+	Known bool
 }
 
 const (
@@ -79,6 +98,12 @@ const (
 type Recovery struct {
 	c Config
 }
+
+// Format prints how codes are made, and nothing else, whatever the verb.
+func (r Recovery) Format(f fmt.State, verb rune) { r.c.Format(f, verb) }
+
+// LogValue logs what Format prints.
+func (r Recovery) LogValue() slog.Value { return r.c.LogValue() }
 
 // New returns a Recovery, or every mistake in c.
 func New(c Config) (*Recovery, error) {
@@ -150,6 +175,15 @@ func usable(alphabet string) bool {
 //
 // account is the one canonical name of the account, such as [ratelimit.Email]
 // gives. While it is blocked the error is a [ratelimit.BlockedError].
+//
+// Start counts nothing: whoever knows an address may have mail sent to it, and
+// each time void the code that its owner has just got. Limit it by account as
+// well as by address of the peer, before it is called:
+//
+//	d, err := perAccount.Allow(ctx, account) // such as ratelimit.Per(3, time.Hour)
+//	if err == nil && !d.Allowed {
+//		err = &ratelimit.BlockedError{RetryAfter: d.RetryAfter}
+//	}
 func (r *Recovery) Start(ctx context.Context, account string, send func(ctx context.Context, code string) error) error {
 	if err := r.usable(account); err != nil {
 		return err
@@ -163,7 +197,7 @@ func (r *Recovery) Start(ctx context.Context, account string, send func(ctx cont
 	}
 	code := r.newCode()
 	_, err = r.change(ctx, account, func(s state, now time.Time, version uint64) (state, time.Time) {
-		next := state{Kind: open, Digest: r.digest(account, version, code), Until: now.Add(r.c.Life), Told: s.Told}
+		next := state{Kind: open, Digest: r.digest(account, version, code), Until: now.Add(r.c.Life), Told: s.Told, Known: send != nil}
 		if send == nil {
 			next.Kind = decoy
 		}
@@ -193,7 +227,7 @@ func (r *Recovery) voidIfBlocked(ctx context.Context, account string) error {
 	}
 	_, err = r.change(ctx, account, func(s state, now time.Time, _ uint64) (state, time.Time) {
 		until := now.Add(blocked)
-		return state{Kind: void, Until: until, Told: s.Told}, until // whoever guessed gives notice
+		return state{Kind: void, Until: until, Told: s.Told, Known: s.Known}, until // whoever guessed gives notice
 	})
 	if err != nil {
 		return err
@@ -213,6 +247,10 @@ func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, erro
 	if err := r.usable(account); err != nil {
 		return false, err
 	}
+	if len(code) != r.c.Length {
+		return false, ErrMalformed
+	}
+	code = r.typed(code)
 	if !r.wellFormed(code) {
 		return false, ErrMalformed
 	}
@@ -270,20 +308,21 @@ func (r *Recovery) afterWrong(ctx context.Context, account string) {
 	if err != nil || blocked == 0 {
 		return
 	}
-	var told bool
+	var told, known bool
 	written, err := r.change(ctx, account, func(s state, now time.Time, _ uint64) (state, time.Time) {
 		if told = now.Before(s.Told); told && s.Kind == void {
 			return s, time.Time{}
 		}
 		until := now.Add(blocked)
-		return state{Kind: void, Until: until, Told: until}, until
+		known = s.Known
+		return state{Kind: void, Until: until, Told: until, Known: known}, until
 	})
 	switch {
 	case err != nil:
 		r.c.Logger.ErrorContext(ctx, "recovery blocked after wrong codes, but the code could not be voided", "account", r.id(account), "error", err)
 	case written && !told:
 		r.c.Logger.WarnContext(ctx, "recovery blocked after wrong codes", "account", r.id(account), "for", blocked)
-		r.c.Notify(ctx, Event{Account: account, Blocked: true, For: blocked})
+		r.c.Notify(ctx, Event{Account: account, Blocked: true, For: blocked, Known: known})
 	}
 }
 
@@ -301,11 +340,13 @@ func (r *Recovery) Unblock(ctx context.Context, account string) error {
 	if err != nil {
 		return fmt.Errorf("recovery: lockout: %w", err)
 	}
+	var known bool
 	if _, err := r.change(ctx, account, func(s state, now time.Time, _ uint64) (state, time.Time) {
 		if s.Kind == none {
 			return s, time.Time{}
 		}
-		return state{Kind: none}, now.Add(time.Minute)
+		known = s.Known
+		return state{Kind: none, Known: known}, now.Add(time.Minute)
 	}); err != nil {
 		return err
 	}
@@ -314,7 +355,7 @@ func (r *Recovery) Unblock(ctx context.Context, account string) error {
 	}
 	if blocked > 0 {
 		r.c.Logger.InfoContext(ctx, "recovery unblocked", "account", r.id(account))
-		r.c.Notify(ctx, Event{Account: account})
+		r.c.Notify(ctx, Event{Account: account, Known: known})
 	}
 	return nil
 }
@@ -352,10 +393,20 @@ func (r *Recovery) newCode() string {
 	return string(code)
 }
 
-func (r *Recovery) wellFormed(code string) bool {
-	if len(code) != r.c.Length {
-		return false
+// typed returns code with letters that the alphabet has in the other case alone
+// in that: people type it. What is in the alphabet stays what it is.
+func (r *Recovery) typed(code string) string {
+	b := []byte(code)
+	for i, c := range b {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if letter && strings.IndexByte(r.c.Alphabet, c) < 0 && strings.IndexByte(r.c.Alphabet, c^0x20) >= 0 {
+			b[i] = c ^ 0x20
+		}
 	}
+	return string(b)
+}
+
+func (r *Recovery) wellFormed(code string) bool {
 	for i := range len(code) {
 		if strings.IndexByte(r.c.Alphabet, code[i]) < 0 {
 			return false
@@ -390,7 +441,8 @@ type state struct {
 	Request uint64    `json:"r,omitempty"` // the record's version when the code was made
 	Digest  []byte    `json:"d,omitempty"`
 	Until   time.Time `json:"u"`
-	Told    time.Time `json:"t,omitzero"` // notice was given of the block until then
+	Told    time.Time `json:"t,omitzero"`  // notice was given of the block until then
+	Known   bool      `json:"s,omitempty"` // the last code had somebody to be sent to
 }
 
 type kind string

@@ -143,6 +143,7 @@ func bubbles(t *testing.T, tests map[string]func(*testing.T, *flow)) {
 
 func TestRecovery(t *testing.T) {
 	blocked := recovery.Event{Account: ann, Blocked: true, For: day}
+	known := recovery.Event{Account: ann, Blocked: true, For: day, Known: true}
 	bubbles(t, map[string]func(*testing.T, *flow){
 		"a code is right once": func(t *testing.T, f *flow) {
 			code := f.start(ann)
@@ -165,7 +166,7 @@ func TestRecovery(t *testing.T) {
 				f.redeem(ann, wrong(code), false)
 			}
 			f.wantBlocked(ann, code, day)
-			f.wantEvents(blocked)
+			f.wantEvents(known)
 		},
 		"5 wrong over all codes asked for": func(t *testing.T, f *flow) {
 			for range 5 {
@@ -196,13 +197,31 @@ func TestRecovery(t *testing.T) {
 			for range 20 {
 				f.wantBlocked(ann, "00000000", day)
 			}
-			f.wantEvents(blocked)
+			f.wantEvents(known)
 			if left, wait, err := login.Status(t.Context(), ann); left != 5 || wait != 0 || err != nil {
 				t.Errorf("login: %d, %v, %v", left, wait, err)
 			}
 			time.Sleep(day)
 			f.guess(ann, 5)
-			f.wantEvents(blocked, blocked)
+			f.wantEvents(known, blocked) // nobody has asked since
+		},
+		"who is not known is not said to be": func(t *testing.T, f *flow) {
+			if err := f.Start(t.Context(), "nobody", nil); err != nil {
+				t.Error(err)
+			}
+			f.guess("nobody", 5)
+			f.guess("never asked", 5)
+			if err := errors.Join(f.Unblock(t.Context(), "nobody"), f.Unblock(t.Context(), "never asked")); err != nil {
+				t.Error(err)
+			}
+			f.wantEvents(
+				recovery.Event{Account: "nobody", Blocked: true, For: day}, recovery.Event{Account: "never asked", Blocked: true, For: day},
+				recovery.Event{Account: "nobody"}, recovery.Event{Account: "never asked"})
+		},
+		"whose code was redeemed is known": func(t *testing.T, f *flow) {
+			f.redeem(ann, f.start(ann), true)
+			f.guess(ann, 5)
+			f.wantEvents(known)
 		},
 		"LO-15 no new code while blocked, and nothing written": func(t *testing.T, _ *flow) {
 			s := &spy{Store: issuer.NewMemoryStore()}
@@ -268,7 +287,12 @@ func TestRecovery(t *testing.T) {
 				t.Error(err)
 			}
 			f.wantStatus(ann, 5, 0)
-			f.wantEvents(blocked, recovery.Event{Account: ann})
+			f.wantEvents(known, recovery.Event{Account: ann, Known: true})
+			f.guess(ann, 5)
+			f.wantEvents(known, recovery.Event{Account: ann, Known: true}, known)
+			if err := f.Unblock(t.Context(), ann); err != nil {
+				t.Error(err)
+			}
 			f.redeem(ann, code, false)
 			f.redeem(ann, f.start(ann), true)
 		},
@@ -287,7 +311,7 @@ func TestRecovery(t *testing.T) {
 			}
 			f.start(ann)
 			f.guess(ann, 5)
-			f.wantEvents(blocked, recovery.Event{Account: ann}, blocked)
+			f.wantEvents(blocked, recovery.Event{Account: ann}, known)
 		},
 		"unblock of an account that is not": func(t *testing.T, f *flow) {
 			if err := f.Unblock(t.Context(), ann); err != nil {
@@ -325,10 +349,60 @@ func TestMalformed(t *testing.T) {
 	}
 	f.wantStatus(ann, 5, 0)
 	f.redeem(ann, code, true)
-	letters := newFlow(t, recovery.Config{Alphabet: "ABCDEFGHIJKLMNOPQRSTUVWXYZ", Length: 10})
-	code = letters.start(ann)
-	if ok, err := letters.Redeem(t.Context(), ann, strings.ToLower(code)); ok || !errors.Is(err, recovery.ErrMalformed) {
-		t.Errorf("LO-21 lower case: %v, %v", ok, err)
+}
+
+// A code is typed by a person, who need not find the shift key.
+func TestLettersOfTheOtherCase(t *testing.T) {
+	for alphabet, typed := range map[string]func(string) string{
+		"":                           strings.ToLower,
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ": strings.ToLower,
+		"0123456789abcdefghjkmnpqrs": strings.ToUpper,
+		"aBcDeFgHiJkLmNoPqRsTuVwXyZ": strings.ToUpper,
+	} {
+		f := newFlow(t, recovery.Config{Alphabet: alphabet, Length: 10})
+		code := f.start(ann)
+		f.redeem(ann, typed(code[1:]+code[:1]), false)
+		f.wantStatus(ann, 4, 0)
+		f.redeem(ann, typed(code), true)
+		f.redeem(ann, code, false)
+	}
+	both := newFlow(t, recovery.Config{Alphabet: "aAbBcCdDeEfFgGhHiIjJkKlLmMnN", Length: 10})
+	code := both.start(ann)
+	other := strings.Map(func(c rune) rune { return c ^ 0x20 }, code)
+	both.redeem(ann, other, false) // another code
+	both.wantStatus(ann, 4, 0)
+	both.redeem(ann, code, true)
+	symbols := newFlow(t, recovery.Config{Alphabet: "@[]^ABCDEFGHIJKLMNOP", Length: 10})
+	for _, c := range []string{"``````````", "{{{{{{{{{{", "ſſſſſſſſſſ", "ſſſſſ", "~~~~~~~~~~"} {
+		if ok, err := symbols.Redeem(t.Context(), ann, c); ok || !errors.Is(err, recovery.ErrMalformed) {
+			t.Errorf("%s: %v, %v", c, ok, err)
+		}
+	}
+}
+
+// TestNothingPrintsTheSecret prints and logs what has it in every way.
+func TestNothingPrintsTheSecret(t *testing.T) {
+	secret := []byte("a secret of more than 32 bytes!!!")
+	c := recovery.Config{Secret: secret, Store: issuer.NewMemoryStore(), Lockout: newLockout(t, nil)}
+	r, err := recovery.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []any{c, &c, r, *r, []any{c, r}, map[string]any{"c": c}, struct{ C recovery.Config }{c}, struct{ R recovery.Recovery }{*r}} {
+		var texts strings.Builder
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			fmt.Fprintf(&texts, verb+"\n", v)
+		}
+		slog.New(slog.NewTextHandler(&texts, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&texts, nil)).Info("x", "v", v)
+		for _, form := range []string{"%s", "%v", "%x", "%X", "%#v"} {
+			if shown := strings.Trim(fmt.Sprintf(form, secret[:8]), "[]"); strings.Contains(texts.String(), shown) {
+				t.Errorf("%T shows the secret as %s", v, form)
+			}
+		}
+		if strings.Contains(texts.String(), "PANIC") || strings.Contains(texts.String(), "panicked") {
+			t.Errorf("%T: %s", v, texts.String())
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"os"
 	"slices"
@@ -57,6 +58,8 @@ func TestKeyMaterial(t *testing.T) {
 	off := &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}
 	//lint:ignore SA1019 nothing else makes a key that is wrong
 	infinity := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int), Y: new(big.Int)}
+	tooLarge := math.MaxInt32
+	tooLarge += 2 // where int has 32 bits it is negative then
 	even := short(2048)
 	even.N = new(big.Int).Sub(even.N, big.NewInt(1))
 	secret := func(n int) []byte { return make([]byte, n) }
@@ -71,7 +74,7 @@ func TestKeyMaterial(t *testing.T) {
 		{"KY-16 RSA 16385", "RS256", short(16385), false},
 		{"RSA exponent 1", "RS256", &rsa.PublicKey{N: rsaPublic.N, E: 1}, false},
 		{"RSA exponent even", "RS256", &rsa.PublicKey{N: rsaPublic.N, E: 65536}, false},
-		{"RSA exponent too large for crypto/rsa", "RS256", &rsa.PublicKey{N: rsaPublic.N, E: 1<<31 + 1}, false},
+		{"RSA exponent too large for crypto/rsa", "RS256", &rsa.PublicKey{N: rsaPublic.N, E: tooLarge}, false},
 		{"RSA modulus even", "RS256", even, false},
 		{"RSA modulus negative", "RS256", &rsa.PublicKey{N: new(big.Int).Neg(rsaPublic.N), E: 65537}, false},
 		{"RSA nil", "RS256", (*rsa.PublicKey)(nil), false},

@@ -104,7 +104,10 @@ func (k *keeper) fail(err error) {
 	k.stats.Failures++
 	k.stats.LastFailure, k.stats.Err = time.Now(), err
 	k.mu.Unlock()
-	if first {
+	switch {
+	case first && k.current.Load() == nil:
+		k.logger.Warn("jwks: keys can't be read, and there are none yet", "source", k.source, "error", err)
+	case first:
 		k.logger.Warn("jwks: keys can't be read, the last good ones stay", "source", k.source, "error", err)
 	}
 }

@@ -56,6 +56,11 @@
 //
 // With the default prefix, gatehouse:s:<session> is a string, the record, which
 // expires with it; gatehouse:u:<digest> is a sorted set, the sessions of a
-// subject, which expires after the last of them. The two may be on different
-// machines of a Cluster, whose clocks may differ by a day.
+// subject, which expires after the last of them: a day after, and for each the
+// time that it had to live when it was listed, so that a list of sessions that
+// end within the hour stands there for a day and two hours. The two may be on
+// different machines of a Cluster, whose clocks may differ by a day.
+//
+// Records whose session has the name of its subject, as those of package recovery
+// have, stand on no list: what strangers write is gone when it expires.
 package issuerredis

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -34,6 +35,9 @@ func (s *Store) listed(ctx context.Context, subject string) ([]issuer.Record, er
 	sessions, err := s.client.ZRange(ctx, s.subjectKey(subject), 0, -1).Result()
 	if err != nil {
 		return nil, err
+	}
+	if named(subject, subject) && !slices.Contains(sessions, subject) {
+		sessions = append(sessions, subject)
 	}
 	var records []issuer.Record
 	for len(sessions) > 0 {

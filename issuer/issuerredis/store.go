@@ -130,6 +130,10 @@ const (
 func (s *Store) swap(ctx context.Context, r issuer.Record) (bool, error) {
 	said, listed := listFirst, ""
 	var err error
+	if named(r.Session, r.Subject) {
+		said, err = s.trySwap(ctx, r, strconv.FormatInt(r.Expiry.UnixMilli(), 10))
+		return said == swapped && err == nil, err
+	}
 	if r.Version > 1 { // it is listed, most likely for long enough
 		if said, err = s.trySwap(ctx, r, "0"); err != nil {
 			return false, err
@@ -146,6 +150,12 @@ func (s *Store) swap(ctx context.Context, r issuer.Record) (bool, error) {
 	}
 	return said == swapped && err == nil, err
 }
+
+// named reports whether a session has its subject's name, as in records that are
+// nobody's: those of recovery. List finds it by that, and no list outlives it.
+func named(session, subject string) bool { return session == subject && len(session) <= maxSession }
+
+const maxSession = 32 // issuer.Record
 
 func (s *Store) trySwap(ctx context.Context, r issuer.Record, listed string) (int, error) {
 	c, err := swapScript.run(ctx, s.client, s.sessionKey(r.Session),

@@ -183,6 +183,44 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestNobodysRecords keeps what is no subject's, as package recovery does: it
+// leaves nothing behind, and List finds it all the same.
+func TestNobodysRecords(t *testing.T) {
+	client := dial(t, serve(t))
+	s := open(t, client, issuerredis.Config{})
+	r := issuer.Record{Session: "recovery-0123456789012345678901", Version: 1, Data: []byte("data")}
+	r.Subject = r.Session
+	var sent atomic.Int64
+	now(t, s)
+	client.AddHook(counter{&sent})
+	for ; r.Version <= 3; r.Version++ {
+		r.Expiry = now(t, s).Add(time.Duration(r.Version) * time.Minute)
+		if r.Version == 3 {
+			sent.Store(0)
+		}
+		swap(t, s, r)
+		if r.Version == 3 && sent.Load() != 1 {
+			t.Errorf("%d round trips", sent.Load())
+		}
+		got, err := s.List(t.Context(), r.Subject)
+		if err != nil || len(got) != 1 || got[0].Version != r.Version || !got[0].Expiry.Equal(r.Expiry.Truncate(time.Millisecond)) {
+			t.Errorf("listed: %v, %v", got, err)
+		}
+	}
+	r.Version = 3
+	if swapped, err := s.Swap(t.Context(), r); swapped || err != nil {
+		t.Errorf("an old version: %v, %v", swapped, err)
+	}
+	if keys, err := client.Keys(t.Context(), "*").Result(); err != nil || len(keys) != 1 {
+		t.Errorf("keys %q, %v", keys, err)
+	}
+	// Another subject's session of that name is not it.
+	swap(t, s, issuer.Record{Session: "alice", Subject: "bob", Version: 1, Expiry: r.Expiry})
+	if got, err := s.List(t.Context(), "alice"); err != nil || len(got) != 0 {
+		t.Errorf("listed: %v, %v", got, err)
+	}
+}
+
 // TestListForgets shows that a subject's list doesn't grow for ever, and that it
 // keeps what may still live.
 func TestListForgets(t *testing.T) {

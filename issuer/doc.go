@@ -33,15 +33,21 @@
 //     default, the losers of a race are spent tokens that came back: exactly
 //     one caller gets the successor, and the session has ended.
 //   - Only a token whose signature held can end a session.
+//   - Once it is known that a session has to end, because a spent token came
+//     back, Renew refused, or it is revoked, it is ended also if the client hangs
+//     up. If the store fails, that is logged and answered 503; and an event whose
+//     answer of the store was lost is raised by the next token that comes.
 //   - When the store, a key or Renew fails, nobody is logged out and nothing
 //     is handed out. If the store did its part and only its answer was lost,
 //     the token is spent: within Grace the retry gets the successor, without
 //     Grace it is reuse.
 //   - The store's clock decides, not the machine's, however far that is off. (The
-//     key schedule, and whoever checks access tokens, go by the machine's.)
+//     key schedule, in signing and verifying, and whoever checks access tokens, go
+//     by the machine's.)
 //
 // An access token stays valid until it expires, AccessLife at most, also after
-// its session ended, unless those who verify it ask: [SessionVerifier].
+// its session ended or [Issuer.Outdate] named its subject, unless those who verify
+// it ask: [SessionVerifier].
 //
 // # Keys
 //

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -89,7 +91,7 @@ func TestAStoreThatHangs(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		r := httptest.NewRequest("POST", "/revoke", strings.NewReader("token="+pair.RefreshToken)).WithContext(ctx)
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Content-Type", formType)
 		w, start := httptest.NewRecorder(), time.Now()
 		tokens.RevokeHandler().ServeHTTP(w, r)
 		if w.Code != 503 || !strings.Contains(log.String(), "level=ERROR") || time.Since(start) != 5*time.Second {
@@ -100,6 +102,32 @@ func TestAStoreThatHangs(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})
+}
+
+// TestRevokeWithoutKeys can't read the token, so that its session lives on: that
+// is in the log, whether or not the client waits.
+func TestRevokeWithoutKeys(t *testing.T) {
+	dir := keyDir(t)
+	writeKey(t, dir, "20200101T000000Z.pem", newEd25519(t))
+	keys, err := issuer.LoadSchedule(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	tokens := newIssuer(t, issuer.Config[account]{Keys: keys, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	pair := issue(t, tokens, "alice")
+	if err := errors.Join(os.Remove(filepath.Join(dir, "20200101T000000Z.pem")), keys.Reload()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequest("POST", "/revoke", strings.NewReader("token="+pair.RefreshToken)).WithContext(ctx)
+	r.Header.Set("Content-Type", formType)
+	w := httptest.NewRecorder()
+	tokens.RevokeHandler().ServeHTTP(w, r)
+	if w.Code != 503 || strings.Count(log.String(), "level=ERROR") != 1 {
+		t.Errorf("%d, logged %q", w.Code, log.String())
+	}
 }
 
 // hanging is a store that answers to nothing but List.

@@ -44,7 +44,7 @@ func (s *Issuer[T]) Revoke(ctx context.Context, token string) error {
 	case errors.Is(err, ErrGrant):
 		return nil
 	case err != nil:
-		return err
+		return fmt.Errorf("%w: %w", errUnchanged, err)
 	}
 	return s.revoke(ctx, presented.subject, presented.session)
 }

@@ -41,6 +41,12 @@ type Dialect struct {
 	PartyMember  string
 	NumericParty bool
 
+	// ScopeMember names the member that holds the scope, "scope" if empty; some
+	// providers write "scp". It is a string of names with spaces between them (RFC
+	// 8693 §4.2), or with ScopeList an array of such names.
+	ScopeMember string
+	ScopeList   bool
+
 	// ObjectSubject makes sub a JSON object. Claims.Subject is then its text
 	// without white space.
 	ObjectSubject bool
@@ -71,17 +77,18 @@ type Dialect struct {
 }
 
 // defaultMembers is the order of members if the Dialect names none. The party
-// member stands under its own name.
+// and the scope stand under their own names.
 var defaultMembers = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "party", "scope"}
 
 // reserved are the members that Claims has fields for in every dialect.
-var reserved = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope"}
+var reserved = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid"}
 
 // compiled returns d with its defaults filled in, or every mistake in it.
 func (d Dialect) compiled() (Dialect, error) {
 	d.AccessType = cmp.Or(d.AccessType, "at+jwt")
 	d.RefreshType = cmp.Or(d.RefreshType, "rt+jwt")
 	d.PartyMember = cmp.Or(d.PartyMember, "party")
+	d.ScopeMember = cmp.Or(d.ScopeMember, "scope")
 	var mistakes []error
 	mistake := func(format string, a ...any) {
 		mistakes = append(mistakes, fmt.Errorf("%w: "+format, append([]any{errDialect}, a...)...))
@@ -97,7 +104,7 @@ func (d Dialect) compiled() (Dialect, error) {
 	}
 	taken := slices.Clone(reserved)
 	for _, named := range []struct{ field, member string }{
-		{"PartyMember", d.PartyMember}, {"UseMember", d.UseMember},
+		{"PartyMember", d.PartyMember}, {"ScopeMember", d.ScopeMember}, {"UseMember", d.UseMember},
 		{"RefreshMark", d.RefreshMark}, {"LifetimeMember", d.LifetimeMember},
 	} {
 		if named.member == "" {
@@ -112,6 +119,7 @@ func (d Dialect) compiled() (Dialect, error) {
 	if d.Members == nil {
 		d.Members = slices.Clone(defaultMembers)
 		d.Members[slices.Index(d.Members, "party")] = d.PartyMember
+		d.Members[slices.Index(d.Members, "scope")] = d.ScopeMember
 		for _, extra := range []string{d.UseMember, d.RefreshMark, d.LifetimeMember} {
 			if extra != "" {
 				d.Members = append(d.Members, extra)
@@ -157,7 +165,7 @@ func (d Dialect) checkMembers() (mistakes []error) {
 // names returns every member that this dialect reads itself; App may have none
 // of them.
 func (d Dialect) names() []string {
-	names := append(slices.Clone(reserved), d.PartyMember)
+	names := append(slices.Clone(reserved), d.PartyMember, d.ScopeMember)
 	for _, name := range []string{d.UseMember, d.RefreshMark, d.LifetimeMember} {
 		if name != "" {
 			names = append(names, name)

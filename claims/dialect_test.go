@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -218,6 +219,52 @@ func TestObjectSubject(t *testing.T) {
 	for _, party := range []string{`"2"`, `2.0`, `2e0`, `null`, `true`, `[2]`, `9223372036854775808`} {
 		if _, err := verify(`{"a":1}`, party); !errors.Is(err, claims.ErrMemberType) {
 			t.Errorf("party %s: %v", party, err)
+		}
+	}
+}
+
+// TestScope reads and writes the scope as a string and as a list, under both
+// names that are in use.
+func TestScope(t *testing.T) {
+	names := claims.Dialect{ScopeMember: "scp"}
+	list := claims.Dialect{ScopeMember: "scp", ScopeList: true}
+	for _, row := range []struct {
+		name    string
+		dialect claims.Dialect
+		member  string
+		want    []string
+	}{
+		{"scope", claims.Dialect{}, `"scope":"read write"`, []string{"read", "write"}},
+		{"another member", claims.Dialect{}, `"scp":"read"`, nil},
+		{"scp", names, `"scp":"read write"`, []string{"read", "write"}},
+		{"scope where it is scp", names, `"scope":"read"`, nil},
+		{"spaces, and a tab in a name", names, `"scp":"  a\tb  c "`, []string{"a\tb", "c"}},
+		{"list", list, `"scp":["read","write"]`, []string{"read", "write"}},
+		{"empty list", list, `"scp":[]`, nil},
+	} {
+		v := must(claims.NewVerifier[struct{}](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: setOf(keyOf("EdDSA", "")), Dialect: row.dialect}))
+		payload := strings.TrimSuffix(goodPayload, "}") + "," + row.member + "}"
+		c, err := v.VerifyAt(t.Context(), tokenOf("EdDSA", payload), moment)
+		if err != nil || !slices.Equal(c.Scope, row.want) {
+			t.Errorf("%s: %+v, %v, want %q", row.name, c, err, row.want)
+			continue
+		}
+		if row.want == nil {
+			continue
+		}
+		_, written := decoded(t, encode(t, row.dialect, claims.Header{Algorithm: "EdDSA"}, *c))
+		if want := strings.Join(strings.Fields(row.member), " "); row.name != "spaces, and a tab in a name" && !strings.Contains(written, want) {
+			t.Errorf("%s: written %s, want %s", row.name, written, want)
+		}
+	}
+	for member, d := range map[string]claims.Dialect{
+		`"scope":["read"]`: {}, `"scope":1`: {}, `"scope":null`: {}, `"scp":["a"]`: names, `"scp":"a"`: list, `"scp":[1]`: list,
+		`"scp":["a b"]`: list, `"scp":[""]`: list, `"scp":[["a"]]`: list, `"scp":{}`: list,
+	} {
+		v := must(claims.NewVerifier[struct{}](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: setOf(keyOf("EdDSA", "")), Dialect: d}))
+		payload := strings.TrimSuffix(goodPayload, "}") + "," + member + "}"
+		if _, err := v.VerifyAt(t.Context(), tokenOf("EdDSA", payload), moment); !errors.Is(err, claims.ErrMemberType) {
+			t.Errorf("%s: %v", member, err)
 		}
 	}
 }

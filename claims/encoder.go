@@ -186,7 +186,7 @@ func (e *Encoder[T]) appMembers(c *Claims[T], into []member) ([]member, error) {
 // meaning, or else one of App's. There may be nothing to append.
 func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []member) ([]byte, error) {
 	d := &e.dialect
-	if c.Use == Refresh && (p.name == "scope" || p.name == d.PartyMember) {
+	if c.Use == Refresh && (p.name == d.ScopeMember || p.name == d.PartyMember) {
 		return b, nil
 	}
 	switch p.name {
@@ -212,8 +212,8 @@ func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []member) ([]b
 		return p.optional(b, c.ID)
 	case "sid":
 		return p.optional(b, c.Session)
-	case "scope":
-		return p.scope(b, c.Scope)
+	case d.ScopeMember:
+		return p.scope(b, c.Scope, d.ScopeList)
 	case d.PartyMember:
 		return e.party(b, p, c.Party)
 	case d.UseMember:
@@ -300,18 +300,25 @@ func (p *place) audience(b []byte, audience []string) ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-func (p *place) scope(b []byte, scope []string) ([]byte, error) {
+func (p *place) scope(b []byte, scope []string, list bool) ([]byte, error) {
 	if len(scope) == 0 {
 		return b, nil
 	}
-	b = append(b, p.text...)
+	begin, between, end := `"`, ` `, `"`
+	if list {
+		begin, between, end = `["`, `","`, `"]`
+	}
+	b = append(append(b, p.text...), begin...)
 	for i, s := range scope {
 		if s == "" || strings.Contains(s, " ") || !utf8.ValidString(s) {
 			return nil, fmt.Errorf("%s %s is empty, has a space or is not valid UTF-8", p.name, quoted(s))
 		}
-		b = appendEscaped(append(b, "\" "[min(i, 1)]), s)
+		if i > 0 {
+			b = append(b, between...)
+		}
+		b = appendEscaped(b, s)
 	}
-	return append(b, '"'), nil
+	return append(b, end...), nil
 }
 
 func (p *place) date(b []byte, f TimeFormat, t time.Time) ([]byte, error) {

@@ -91,11 +91,8 @@ func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
 		c.ID, ok = stringValue(m.value)
 	case "sid":
 		c.Session, ok = stringValue(m.value)
-	case "scope":
-		var scope string
-		if scope, ok = stringValue(m.value); ok {
-			c.Scope = scopeTokens(scope)
-		}
+	case d.ScopeMember:
+		c.Scope, err = p.scope(m.value)
 	case d.PartyMember:
 		c.Party, err = p.party(m.value)
 	case d.UseMember:
@@ -114,10 +111,28 @@ func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
 	return nil
 }
 
-// scopeTokens splits at spaces only, RFC 6749 §3.3: a tab or another blank is
-// part of a name, and nobody's boundary.
-func scopeTokens(scope string) []string {
-	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' })
+// scope reads the scope. Spaces alone are between names (RFC 6749 §3.3): a tab or
+// another blank is part of a name, and nobody's boundary.
+func (p *policy) scope(raw []byte) (names []string, err error) {
+	if !p.Dialect.ScopeList {
+		s, ok := stringValue(raw)
+		if !ok {
+			return nil, fmt.Errorf("%w: the scope must be a string", errMemberType)
+		}
+		return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), nil
+	}
+	isArray, err := elements(raw, func(element []byte) error {
+		name, ok := stringValue(element)
+		if !ok || name == "" || strings.Contains(name, " ") {
+			return errMemberType
+		}
+		names = append(names, name)
+		return nil
+	})
+	if !isArray || err != nil {
+		return nil, fmt.Errorf("%w: the scope must be an array of names", errMemberType)
+	}
+	return names, nil
 }
 
 func (p *policy) subject(raw []byte) (string, error) {

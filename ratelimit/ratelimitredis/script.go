@@ -19,40 +19,38 @@ var takeText string
 //go:embed log.lua
 var logText string
 
-// script is a script that is sent once and from then on named by its digest.
-type script struct{ text, digest string }
+// script is a script that is sent once and from then on named by its digest. Both
+// are strings, made any once and not for every command.
+type script struct{ text, digest any }
 
 func newScript(text string) script {
 	digest := sha1.Sum([]byte(text)) // what Redis names scripts by
 	return script{text, hex.EncodeToString(digest[:])}
 }
 
-// run runs the script on keys. A server that doesn't know the digest has done
+// command begins a command on so many keys, which are to be appended, as are then
+// the parameters.
+func (s script) command(keys, parameters int) []any {
+	return append(make([]any, 0, 3+keys+parameters), "evalsha", s.digest, keys)
+}
+
+// run sends what command began. A server that doesn't know the digest has done
 // nothing and gets the text. Once says that the command must not be sent again
 // when its reply is lost.
-func (s script) run(ctx context.Context, client redis.UniversalClient, once bool, keys []string, parameters []any) ([]int64, error) {
-	reply, err := send(ctx, client, once, "evalsha", s.digest, keys, parameters)
+func (s script) run(ctx context.Context, client redis.UniversalClient, once bool, command []any) (*redis.Cmd, error) {
+	reply, err := send(ctx, client, once, command)
 	if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-		return send(ctx, client, once, "eval", s.text, keys, parameters)
+		return send(ctx, client, once, append([]any{"eval", s.text}, command[2:]...))
 	}
 	return reply, err
 }
 
-func send(ctx context.Context, client redis.UniversalClient, once bool, name, text string, keys []string, parameters []any) ([]int64, error) {
-	arguments := make([]any, 0, 3+len(keys)+len(parameters))
-	arguments = append(arguments, name, text, len(keys))
-	for _, key := range keys {
-		arguments = append(arguments, key)
-	}
-	c := redis.NewCmd(ctx, append(arguments, parameters...)...)
-	var command redis.Cmder = c
+func send(ctx context.Context, client redis.UniversalClient, once bool, command []any) (*redis.Cmd, error) {
+	c := redis.NewCmd(ctx, command...)
 	if once {
-		command = sentOnce{c}
+		return c, client.Process(ctx, sentOnce{c})
 	}
-	if err := client.Process(ctx, command); err != nil {
-		return nil, err
-	}
-	return c.Int64Slice()
+	return c, client.Process(ctx, c)
 }
 
 // sentOnce is a command that go-redis doesn't send again after a lost reply.

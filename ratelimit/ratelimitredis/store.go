@@ -54,11 +54,12 @@ func (s *Store) begin(ctx context.Context) (context.Context, context.CancelFunc,
 // also what Cluster picks the slot by.
 func (s *Store) name(kind, policy, key string) string {
 	digest := sha256.Sum256([]byte(key))
-	k := base64.RawURLEncoding.EncodeToString(digest[:])
+	var k [43]byte
+	base64.RawURLEncoding.Encode(k[:], digest[:])
 	if s.config.OneSlot {
-		return s.config.Prefix + kind + ":{1}" + k + ":" + url.QueryEscape(policy)
+		return s.config.Prefix + kind + ":{1}" + string(k[:]) + ":" + url.QueryEscape(policy)
 	}
-	return s.config.Prefix + kind + ":{" + k + "}:" + url.QueryEscape(policy)
+	return s.config.Prefix + kind + ":{" + string(k[:]) + "}:" + url.QueryEscape(policy)
 }
 
 // Take implements [ratelimit.Store]. It is sent once: when the reply is lost, the
@@ -69,23 +70,45 @@ func (s *Store) Take(ctx context.Context, cells []ratelimit.Cell) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	keys := make([]string, len(cells))
-	parameters := make([]any, 0, 2*len(cells))
-	for i, c := range cells {
-		keys[i] = s.name("limit", c.Policy, c.Key)
-		parameters = append(parameters, int64(c.Cost), int64(c.Tolerance))
+	command := s.take.command(len(cells), 2*len(cells))
+	for _, c := range cells {
+		command = append(command, s.name("limit", c.Policy, c.Key))
 	}
-	reply, err := s.take.run(ctx, s.client, true, keys, parameters)
-	if err == nil && len(reply) != 1+len(cells) {
-		err = errAnswer
+	for _, c := range cells {
+		command = append(command, int64(c.Cost), int64(c.Tolerance))
+	}
+	reply, err := s.take.run(ctx, s.client, true, command)
+	ok := false
+	if err == nil {
+		ok, err = readDebts(reply.Val(), cells)
 	}
 	if err != nil {
 		return false, fmt.Errorf("ratelimitredis: take: %w", explain(err))
 	}
-	for i := range cells {
-		cells[i].Debt = time.Duration(reply[1+i])
+	return ok, nil
+}
+
+// readDebts reads the answer of take.lua.
+func readDebts(answer any, cells []ratelimit.Cell) (ok bool, err error) {
+	debts, isList := answer.([]any)
+	if !isList {
+		debts = []any{answer}
 	}
-	return reply[0] == 1, nil
+	if len(debts) != len(cells) {
+		return false, errAnswer
+	}
+	ok = true
+	for i := range cells {
+		debt, isNumber := debts[i].(int64)
+		if !isNumber {
+			return false, errAnswer
+		}
+		if debt < 0 {
+			debt, ok = -1-debt, false
+		}
+		cells[i].Debt = time.Duration(debt)
+	}
+	return ok, nil
 }
 
 func explain(err error) error {
@@ -115,16 +138,19 @@ func (s *Store) Log(ctx context.Context, e ratelimit.Entry) (charges int, wait t
 		return 0, 0, errors.New("ratelimitredis: log: Entry.Op is unknown")
 	}
 	receipt := binary.BigEndian.AppendUint64(nil, e.Receipt)
-	reply, err := s.log.run(ctx, s.client, false, []string{s.name("lockout", e.Policy, e.Key)}, []any{
+	reply, err := s.log.run(ctx, s.client, false, append(s.log.command(1, 7), s.name("lockout", e.Policy, e.Key),
 		op, receipt, e.Tries,
-		int64(e.Window / time.Second), int64(e.Window % time.Second),
-		int64(e.Block / time.Second), int64(e.Block % time.Second),
-	})
-	if err == nil && len(reply) != 3 {
+		int64(e.Window/time.Second), int64(e.Window%time.Second),
+		int64(e.Block/time.Second), int64(e.Block%time.Second)))
+	var answer []int64
+	if err == nil {
+		answer, err = reply.Int64Slice()
+	}
+	if err == nil && len(answer) != 3 {
 		err = errAnswer
 	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("ratelimitredis: log: %w", err)
 	}
-	return int(reply[0]), time.Duration(reply[1])*time.Second + time.Duration(reply[2]), nil
+	return int(answer[0]), time.Duration(answer[1])*time.Second + time.Duration(answer[2]), nil
 }

@@ -40,8 +40,9 @@ const (
 // not read; symbolic links are followed, each time. On Unix a key file is refused
 // that its group or others may read, or that belongs to another user than this
 // one or root; and so is a directory that another user owns, or others may write
-// to and remove from (one with the sticky bit, as of a Kubernetes secret, is
-// fine). The error says how to mend it. Elsewhere access is left to the system.
+// to and remove from. The error says how to mend it. A Kubernetes secret is fine:
+// its directory has the sticky bit, and to who is not root, root may give a file
+// through its group (0440). Elsewhere access is left to the system.
 //
 // To rotate, put the next key there in time, at least Config.Lead ahead, best by
 // renaming a finished file. To withdraw a key, because it is compromised, remove

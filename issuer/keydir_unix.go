@@ -11,10 +11,27 @@ import (
 
 // trustedFile returns why others may know or have written what is in a file.
 func trustedFile(info fs.FileInfo) error {
-	if perm := info.Mode().Perm(); perm&0o077 != 0 {
-		return fmt.Errorf("others may read or write it (mode %04o): chmod 600", perm)
+	owner := os.Geteuid()
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner = int(stat.Uid)
+	}
+	if err := private(info.Mode().Perm(), owner, os.Geteuid()); err != nil {
+		return err
 	}
 	return trustedOwner(info)
+}
+
+// private returns why others than us may read or write a file. Through its group
+// root may let us read: so does a Kubernetes secret with an fsGroup.
+func private(perm fs.FileMode, owner, us int) error {
+	allowed := fs.FileMode(0o700)
+	if owner == 0 && us != 0 {
+		allowed = 0o740
+	}
+	if perm&^allowed != 0 {
+		return fmt.Errorf("others may read or write it (mode %04o): chmod 600", perm)
+	}
+	return nil
 }
 
 // trustedDir returns why others may put files of ours into a directory, or

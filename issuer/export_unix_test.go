@@ -1,0 +1,6 @@
+//go:build unix
+
+package issuer
+
+// Private judges the permissions of a key file.
+var Private = private

@@ -38,9 +38,9 @@ func limits() []contest {
 // limitHandlers is the contest of whole requests through net/http.
 func limitHandlers(id string, status int) contest {
 	c := contest{id: "limit/http-" + id, title: "A request with a limit, " + id,
-		note: "With `RateLimit` and `RateLimit-Policy` of the IETF's draft (gatehouse and floor) or the headers that a peer has, and where refused `Retry-After`. The client's address is the key; 1,000 clients in turn."}
+		note: "With `RateLimit` and `RateLimit-Policy` of the IETF's draft (gatehouse and floor) or the headers that a peer has, and where refused `Retry-After`. The client's address is the key; 1,000 clients in turn. Of the peers, throttled, sethvargo/go-limiter, httprate, ulule/limiter and tollbooth send headers about the limit; " + headerless + " sends none, so that it is shown and the goal doesn't count it."}
 	for _, h := range limitedHandlers {
-		c.contenders = append(c.contenders, contender{name: h.name, kind: h.kind, setup: limited(h.make, status)})
+		c.contenders = append(c.contenders, contender{name: h.name, kind: h.kind, setup: limited(h.make, status, h.name != headerless)})
 	}
 	return c
 }
@@ -153,8 +153,8 @@ func together(goroutines int, one func(from, times int) error) op {
 }
 
 // limited has a handler serve requests of 1,000 clients, all admitted or all
-// refused.
-func limited(make func(burst int) (http.Handler, error), status int) func(*world) (op, error) {
+// refused, with headers about the limit or without.
+func limited(make func(burst int) (http.Handler, error), status int, headers bool) func(*world) (op, error) {
 	return func(*world) (op, error) {
 		burst := burstFor(1000)
 		if status != http.StatusOK {
@@ -189,6 +189,9 @@ func limited(make func(burst int) (http.Handler, error), status int) func(*world
 		if status != http.StatusOK && w.h.Get("Retry-After") == "" && w.h.Get("X-Retry-After") == "" {
 			return nil, fmt.Errorf("no Retry-After in %s", strings.TrimSpace(fmt.Sprint(w.h)))
 		}
+		if tellsLimit(w.h) != headers {
+			return nil, fmt.Errorf("headers about the limit: %v, want %v", !headers, headers)
+		}
 		return func(n int) error {
 			for range n {
 				serve()
@@ -196,6 +199,17 @@ func limited(make func(burst int) (http.Handler, error), status int) func(*world
 			return nil
 		}, nil
 	}
+}
+
+// tellsLimit says whether there are headers about the limit, however they are
+// spelt: RateLimit, X-RateLimit-Limit, X-Rate-Limit-Limit.
+func tellsLimit(h http.Header) bool {
+	for name := range h {
+		if strings.Contains(strings.ToLower(strings.ReplaceAll(name, "-", "")), "ratelimit") {
+			return true
+		}
+	}
+	return false
 }
 
 // recorded is a blank ResponseWriter that knows its status.

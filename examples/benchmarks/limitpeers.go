@@ -125,10 +125,6 @@ func tollboothLimiter(burst int) *tollboothlimiter.Limiter {
 	return l
 }
 
-// headerless is the one limiter that sends no headers about the limit, and so does
-// less than the others.
-const headerless = "echo's limiter"
-
 // limitedHandlers are limiters within net/http, each with the headers that it
 // has.
 var limitedHandlers = []struct {
@@ -181,7 +177,7 @@ var limitedHandlers = []struct {
 		})
 		return tollbooth.HTTPMiddleware(l)(nothing), nil
 	}},
-	{headerless, peer, func(burst int) (http.Handler, error) {
+	{"echo's limiter", peer, func(burst int) (http.Handler, error) {
 		e := echo.New()
 		e.Use(echomw.RateLimiterWithConfig(echomw.RateLimiterConfig{
 			Store:               echomw.NewRateLimiterMemoryStoreWithConfig(echomw.RateLimiterMemoryStoreConfig{Rate: float64(burst) / 86400, Burst: burst, ExpiresIn: every}),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
@@ -47,10 +48,14 @@ type Config[T any] struct {
 	Store Store
 	// Renew, if set, is called at every refresh before anything is spent (twice
 	// if the refresh lost a race), with the claims that the session has: read
-	// the account again, and change them to what it may do now. It may change Party, Scope and App, up
-	// and down, and what it sets is what the session has from then on; other
-	// fields are not its to change. ErrRefused ends the session; any other
-	// error, and a panic, leaves everything as it was.
+	// the account again, and change them to what it may do now. It may change
+	// Party, Scope and App, up and down, and what it sets is what the session
+	// has from then on; other fields are not its to change. ErrRefused ends the
+	// session; any other error, and a panic, leaves everything as it was.
+	//
+	// Without Renew every refresh grants what Issue was told, so that who was
+	// disabled, or lost a right, goes on for up to SessionLife. Set it, or call
+	// RevokeAll wherever an account is disabled or loses a right.
 	Renew func(ctx context.Context, c *claims.Claims[T]) error
 
 	// AccessLife is how long an access token is valid, and so for how long a
@@ -102,6 +107,8 @@ func (c Config[T]) compiled() (Config[T], error) {
 	}
 	if c.Store == nil {
 		mistake("Store is missing")
+	} else if isNil(c.Store) {
+		mistake("Store is a nil %T: was its error looked at?", c.Store)
 	}
 	if c.Keys == nil {
 		mistake("Keys is missing")
@@ -140,6 +147,13 @@ func (c Config[T]) compiled() (Config[T], error) {
 		mistake("Grace is %v, not shorter than RefreshLife, %v", c.Grace, c.RefreshLife)
 	}
 	return c, errors.Join(mistakes...)
+}
+
+// isNil finds a nil pointer in s: the usual remains of an error that was not
+// looked at.
+func isNil(s Store) bool {
+	v := reflect.ValueOf(s)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // defaultLives fills in durations that are 0, such that they fit those that are

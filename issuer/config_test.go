@@ -26,6 +26,7 @@ func TestConfigsThatAreRefused(t *testing.T) {
 		"IS-01 a zero schedule":                  func(c *issuer.Config[account]) { c.Keys = new(issuer.Schedule) },
 		"IS-01 a zero schedule to refresh":       func(c *issuer.Config[account]) { c.RefreshKeys = new(issuer.Schedule) },
 		"IS-01 no store":                         func(c *issuer.Config[account]) { c.Store = nil },
+		"IS-01 what is left of a store":          func(c *issuer.Config[account]) { c.Store = (*issuer.MemoryStore)(nil) },
 		"IS-06 negative AccessLife":              func(c *issuer.Config[account]) { c.AccessLife = -1 },
 		"IS-06 AccessLife below a second":        func(c *issuer.Config[account]) { c.AccessLife = time.Second - 1 },
 		"IS-06 the longest AccessLife there is":  func(c *issuer.Config[account]) { c.AccessLife = math.MaxInt64 },

@@ -53,6 +53,8 @@ func NewSessionVerifier[T any](v *claims.Verifier[T], store Store, stale time.Du
 	}
 	if store == nil {
 		mistakes = append(mistakes, errors.New("issuer: SessionVerifier: the store is missing"))
+	} else if isNil(store) {
+		mistakes = append(mistakes, fmt.Errorf("issuer: SessionVerifier: the store is a nil %T: was its error looked at?", store))
 	}
 	if stale < 0 || stale > maxStale {
 		mistakes = append(mistakes, fmt.Errorf("issuer: SessionVerifier: stale is %v, not between 0 and %v", stale, maxStale))

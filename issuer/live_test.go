@@ -139,6 +139,9 @@ func TestSessionVerifier(t *testing.T) {
 		if got, err := issuer.NewSessionVerifier[account](nil, nil, 0); err == nil || got != nil {
 			t.Error("nothing")
 		}
+		if got, err := issuer.NewSessionVerifier(v, (*issuer.MemoryStore)(nil), 0); err == nil || got != nil {
+			t.Error("what is left of a store")
+		}
 		for _, stale := range []time.Duration{-1, time.Minute + 1} {
 			if got, err := issuer.NewSessionVerifier(v, issuer.NewMemoryStore(), stale); err == nil || got != nil {
 				t.Errorf("stale %v", stale)

@@ -35,6 +35,9 @@ func NewLog(store issuer.Store) (*Log, error) {
 	if store == nil {
 		return nil, errors.New("recovery: NewLog: store is missing")
 	}
+	if isNil(store) {
+		return nil, fmt.Errorf("recovery: NewLog: store is a nil %T: was its error looked at?", store)
+	}
 	return &Log{store}, nil
 }
 

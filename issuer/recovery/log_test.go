@@ -66,6 +66,9 @@ func TestLog_refuses(t *testing.T) {
 	if l, err := recovery.NewLog(nil); err == nil || l != nil {
 		t.Error("XX-01 a Log over nothing")
 	}
+	if l, err := recovery.NewLog((*issuer.MemoryStore)(nil)); err == nil || l != nil {
+		t.Error("XX-01 a Log over what is left of a store")
+	}
 	entry := ratelimit.Entry{Policy: "p", Key: "k", Op: ratelimit.OpCharge, Tries: 5, Window: day, Block: day}
 	for _, l := range []*recovery.Log{nil, new(recovery.Log)} {
 		if _, _, err := l.Log(t.Context(), entry); err == nil {

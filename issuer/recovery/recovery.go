@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 
@@ -136,6 +137,8 @@ func (c Config) mistakes() error {
 	}
 	if c.Store == nil {
 		mistake("Store is missing")
+	} else if isNil(c.Store) {
+		mistake("Store is a nil %T: was its error looked at?", c.Store)
 	}
 	if c.Lockout == nil {
 		mistake("Lockout is missing")
@@ -155,6 +158,13 @@ func (c Config) mistakes() error {
 		mistake("Length: codes of %d characters have %.0f bits, at least %d are needed, or InsecureShortCodes", c.Length, bits, leastBits)
 	}
 	return errors.Join(found...)
+}
+
+// isNil finds a nil pointer in s: the usual remains of an error that was not
+// looked at.
+func isNil(s issuer.Store) bool {
+	v := reflect.ValueOf(s)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 func usable(alphabet string) bool {

@@ -541,6 +541,7 @@ func TestNew_refuses(t *testing.T) {
 	for name, change := range map[string]func(*recovery.Config){
 		"XX-01 zero":      func(c *recovery.Config) { *c = recovery.Config{} },
 		"no store":        func(c *recovery.Config) { c.Store = nil },
+		"a nil store":     func(c *recovery.Config) { c.Store = (*issuer.MemoryStore)(nil) },
 		"no lockout":      func(c *recovery.Config) { c.Lockout = nil },
 		"short secret":    func(c *recovery.Config) { c.Secret = make([]byte, 31) },
 		"long life":       func(c *recovery.Config) { c.Life = day + 1 },

@@ -48,10 +48,9 @@ func (a *answer) headers(h http.Header, d *Decision) {
 	i := len(b)
 	b = strconv.AppendInt(b, wholeSeconds(d.window()), 10)
 	text := string(b)
-	values := []string{text, text[i:]} // with text all that is allocated
-	h[fieldState] = values[:1:1]
+	h[fieldState] = []string{text}
 	if !d.Allowed {
-		h[fieldRetry] = values[1:]
+		h[fieldRetry] = []string{text[i:]}
 	}
 	if a.legacy != "" {
 		h[a.legacyNames[0]] = []string{strconv.Itoa(d.Limit.Burst)}

@@ -119,7 +119,7 @@ func (r *Recovery) handler(method string, names []string, complete bool, act fun
 			return
 		}
 		err = errNoFunc
-		if complete && r.usable(email) == nil {
+		if complete && r.check(email) == nil {
 			err = act(q, fields{all, email})
 		}
 		r.reply(w, q, err)

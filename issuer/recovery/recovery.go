@@ -3,7 +3,6 @@ package recovery
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -12,16 +11,11 @@ import (
 	"log/slog"
 	"math"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
-
-// ErrMalformed says that a code has not the form of a code, so that it was
-// neither looked at nor counted. Which form that is, is no secret.
-var ErrMalformed = errors.New("recovery: malformed code")
 
 // Config says how codes are made and where they are kept.
 type Config struct {
@@ -43,8 +37,7 @@ type Config struct {
 
 	// Alphabet and Length are what codes are made of: 8 of 32 letters and digits
 	// that are not mistaken for each other, unless set. An alphabet has 2 to 64
-	// different printable ASCII characters. Letters that it has in one case are
-	// read in either.
+	// different printable ASCII characters. Redeem says how they may be typed.
 	Alphabet string
 	Length   int
 
@@ -87,12 +80,7 @@ type Event struct {
 	Known bool
 }
 
-const (
-	defaultAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	defaultLength   = 8
-	defaultLife     = 15 * time.Minute
-	leastBits       = 40
-)
+const defaultLife = 15 * time.Minute
 
 // Recovery mints and redeems codes. It is made by [New], immutable, and safe
 // for concurrent use. The zero Recovery refuses with an error.
@@ -149,11 +137,11 @@ func (c Config) mistakes() error {
 	if c.Life < 0 || c.Life > 24*time.Hour {
 		mistake("Life is %v, not between 0 and 24h", c.Life)
 	}
-	if !usable(c.Alphabet) {
+	if !isAlphabet(c.Alphabet) {
 		mistake("Alphabet must be 2 to 64 different printable ASCII characters")
 	}
-	if c.Length < 1 || c.Length > 128 {
-		mistake("Length is %d, not between 1 and 128", c.Length)
+	if c.Length < 1 || c.Length > maxLength {
+		mistake("Length is %d, not between 1 and %d", c.Length, maxLength)
 	} else if bits := float64(c.Length) * math.Log2(float64(len(c.Alphabet))); bits < leastBits && !c.InsecureShortCodes {
 		mistake("Length: codes of %d characters have %.0f bits, at least %d are needed, or InsecureShortCodes", c.Length, bits, leastBits)
 	}
@@ -165,15 +153,6 @@ func (c Config) mistakes() error {
 func isNil(s issuer.Store) bool {
 	v := reflect.ValueOf(s)
 	return v.Kind() == reflect.Pointer && v.IsNil()
-}
-
-func usable(alphabet string) bool {
-	for i := range len(alphabet) {
-		if c := alphabet[i]; c <= ' ' || c > '~' || strings.IndexByte(alphabet[i+1:], c) >= 0 {
-			return false
-		}
-	}
-	return 2 <= len(alphabet) && len(alphabet) <= 64
 }
 
 // Start mints a code for account and has send deliver it. It voids the code that
@@ -195,7 +174,7 @@ func usable(alphabet string) bool {
 //		err = &ratelimit.BlockedError{RetryAfter: d.RetryAfter}
 //	}
 func (r *Recovery) Start(ctx context.Context, account string, send func(ctx context.Context, code string) error) error {
-	if err := r.usable(account); err != nil {
+	if err := r.check(account); err != nil {
 		return err
 	}
 	_, blocked, err := r.c.Lockout.Status(ctx, account)
@@ -249,20 +228,22 @@ func (r *Recovery) voidIfBlocked(ctx context.Context, account string) error {
 // true is answered once. The caller then sets the new password and ends the
 // account's sessions.
 //
+// code is what was typed, 512 bytes at most. Spaces, tabs, line ends and dashes
+// in and around it are dropped, but for dashes that the alphabet has. Letters
+// that the alphabet has in one case are read in either. With the default
+// alphabet O is read as 0, I and L as 1.
+//
 // [ErrMalformed] says that code has not the form of a code; it costs no try. A
 // [ratelimit.BlockedError] says that the account is blocked. Neither is looked at.
 // Any other error says that it could not be found out whether code is right: if it
 // was, it may have been ended all the same, and a new one has to be asked for.
 func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, error) {
-	if err := r.usable(account); err != nil {
+	if err := r.check(account); err != nil {
 		return false, err
 	}
-	if len(code) != r.c.Length {
-		return false, ErrMalformed
-	}
-	code = r.typed(code)
-	if !r.wellFormed(code) {
-		return false, ErrMalformed
+	code, err := r.meant(code)
+	if err != nil {
+		return false, err
 	}
 	ok, err := r.c.Lockout.Attempt(ctx, account, func(ctx context.Context) (bool, error) {
 		return r.spend(ctx, account, code)
@@ -343,7 +324,7 @@ const afterTimeout = 5 * time.Second
 // Who may do that is for the caller to judge. An account that is not blocked is
 // no error.
 func (r *Recovery) Unblock(ctx context.Context, account string) error {
-	if err := r.usable(account); err != nil {
+	if err := r.check(account); err != nil {
 		return err
 	}
 	_, blocked, err := r.c.Lockout.Status(ctx, account)
@@ -373,13 +354,15 @@ func (r *Recovery) Unblock(ctx context.Context, account string) error {
 // Status says how many guesses are left for account, and for how long it is
 // blocked, 0 if it is not. It is for display.
 func (r *Recovery) Status(ctx context.Context, account string) (left int, blocked time.Duration, err error) {
-	if err := r.usable(account); err != nil {
+	if err := r.check(account); err != nil {
 		return 0, 0, err
 	}
 	return r.c.Lockout.Status(ctx, account)
 }
 
-func (r *Recovery) usable(account string) error {
+// check refuses what no step can be done for: a Recovery that New didn't make,
+// and what can't be an account.
+func (r *Recovery) check(account string) error {
 	if r == nil || r.c.Store == nil {
 		return errors.New("recovery: not made by New")
 	}
@@ -387,42 +370,6 @@ func (r *Recovery) usable(account string) error {
 		return errors.New("recovery: account must have 1 to 1024 bytes")
 	}
 	return nil
-}
-
-// newCode draws every character evenly: bytes that would favour some are thrown
-// away.
-func (r *Recovery) newCode() string {
-	n := len(r.c.Alphabet)
-	code := make([]byte, 0, r.c.Length)
-	for one := make([]byte, 1); len(code) < r.c.Length; {
-		rand.Read(one)
-		if int(one[0]) < 256/n*n {
-			code = append(code, r.c.Alphabet[int(one[0])%n])
-		}
-	}
-	return string(code)
-}
-
-// typed returns code with letters that the alphabet has in the other case alone
-// in that: people type it. What is in the alphabet stays what it is.
-func (r *Recovery) typed(code string) string {
-	b := []byte(code)
-	for i, c := range b {
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if letter && strings.IndexByte(r.c.Alphabet, c) < 0 && strings.IndexByte(r.c.Alphabet, c^0x20) >= 0 {
-			b[i] = c ^ 0x20
-		}
-	}
-	return string(b)
-}
-
-func (r *Recovery) wellFormed(code string) bool {
-	for i := range len(code) {
-		if strings.IndexByte(r.c.Alphabet, code[i]) < 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // mac is an HMAC under the secret, of parts that can't run into each other.

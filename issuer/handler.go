@@ -35,8 +35,9 @@ func (s *Issuer[T]) LoginHandler(authenticate func(*http.Request) (claims.Claims
 		var tooLarge *http.MaxBytesError
 		switch {
 		case errors.As(err, &tooLarge):
-			return refusal(http.StatusRequestEntityTooLarge, "invalid_request")
+			return s.senseless(r, "invalid_request", params.TooLarge)
 		case errors.Is(err, ErrRefused):
+			s.logger().DebugContext(r.Context(), "issuer: login refused", slog.Any("error", err))
 			return refusal(http.StatusBadRequest, "invalid_grant")
 		case err != nil:
 			return s.failed(r, err)
@@ -56,17 +57,19 @@ func (s *Issuer[T]) LoginHandler(authenticate func(*http.Request) (claims.Claims
 // no foreign page can refresh.
 func (s *Issuer[T]) RefreshHandler() http.Handler {
 	return s.post(func(r *http.Request) reply {
-		fields, status := params.Read(r)
-		if status != 0 {
-			return refusal(status, "invalid_request")
+		fields, refused := params.Read(r)
+		if refused != nil {
+			return s.senseless(r, "invalid_request", refused)
 		}
 		grantType, hasType := fields["grant_type"]
 		token := fields["refresh_token"]
 		switch {
-		case token == "" || hasType && grantType == "" || !hasType && !params.IsJSON(r): // §3.2: empty is omitted
-			return refusal(http.StatusBadRequest, "invalid_request")
+		case token == "": // §3.2: empty is omitted
+			return s.senseless(r, "invalid_request", params.Missing("refresh_token"))
+		case grantType == "" && (hasType || !params.IsJSON(r)):
+			return s.senseless(r, "invalid_request", params.Missing("grant_type"))
 		case hasType && grantType != "refresh_token":
-			return refusal(http.StatusBadRequest, "unsupported_grant_type")
+			return s.senseless(r, "unsupported_grant_type", errGrantType)
 		}
 		pair, err := s.Refresh(r.Context(), token)
 		switch {
@@ -86,12 +89,12 @@ func (s *Issuer[T]) RefreshHandler() http.Handler {
 // know, and 503 if the session may live on.
 func (s *Issuer[T]) RevokeHandler() http.Handler {
 	return s.post(func(r *http.Request) reply {
-		fields, status := params.Read(r)
-		if status == 0 && fields["token"] == "" {
-			status = http.StatusBadRequest
+		fields, refused := params.Read(r)
+		if refused == nil && fields["token"] == "" {
+			refused = params.Missing("token")
 		}
-		if status != 0 {
-			return refusal(status, "invalid_request")
+		if refused != nil {
+			return s.senseless(r, "invalid_request", refused)
 		}
 		if err := s.Revoke(r.Context(), fields["token"]); err != nil {
 			return s.failed(r, err)
@@ -115,16 +118,27 @@ type tokenResponse struct {
 	Scope        string `json:"scope,omitempty"`
 }
 
-// errorResponse is RFC 6749 §5.2. It has a code, and never an error's text.
+// errorResponse is RFC 6749 §5.2. It has a code, and never an error's text. A
+// description is there for requests that make no sense, in fixed words; never
+// for a token or credentials that were looked at, or it would tell of them.
 type errorResponse struct {
-	Error string `json:"error"`
+	Error       string `json:"error"`
+	Description string `json:"error_description,omitempty"`
 }
 
 func granted(p Pair) reply {
 	return reply{http.StatusOK, tokenResponse{p.AccessToken, "Bearer", int64(p.ExpiresIn.Seconds()), p.RefreshToken, p.Scope}}
 }
 
-func refusal(status int, code string) reply { return reply{status, errorResponse{code}} }
+func refusal(status int, code string) reply { return reply{status, errorResponse{Error: code}} }
+
+var errGrantType = &params.Refusal{Status: http.StatusBadRequest, Reason: "The parameter grant_type must be refresh_token."}
+
+// senseless refuses a request that makes no sense, and says why.
+func (s *Issuer[T]) senseless(r *http.Request, code string, why *params.Refusal) reply {
+	s.logger().DebugContext(r.Context(), "issuer: request refused", slog.String("path", r.URL.Path), slog.String("reason", why.Reason))
+	return reply{why.Status, errorResponse{code, why.Reason}}
+}
 
 // failed logs what a client is not told.
 func (s *Issuer[T]) failed(r *http.Request, err error) reply {

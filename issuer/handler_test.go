@@ -52,14 +52,32 @@ func serve(t testing.TB, h http.Handler, r *http.Request) (*httptest.ResponseRec
 	return w, members
 }
 
-// answers fails unless a body is answered with a status and an error code.
-func answers(t testing.TB, h http.Handler, contentType, body string, status int, code string) {
+// answers fails unless a body is answered with a status, an error code, and a
+// description of what is wrong with it, or none.
+func answers(t testing.TB, h http.Handler, contentType, body string, status int, code, description string) {
 	t.Helper()
-	w, members := post(t, h, contentType, body)
-	if w.Code != status || members["error"] != code || len(members) != 1 {
-		t.Errorf("%.80q as %s: %d %v, want %d %s", body, contentType, w.Code, members, status, code)
+	w, _ := post(t, h, contentType, body)
+	want := `{"error":"` + code + `"`
+	if description != "" {
+		want += `,"error_description":"` + description + `"`
+	}
+	if want += "}\n"; w.Code != status || w.Body.String() != want {
+		t.Errorf("%.80q as %s: %d %s, want %d %s", body, contentType, w.Code, w.Body, status, want)
 	}
 }
+
+// What is said of requests that make no sense.
+const (
+	noToken     = "The parameter refresh_token, a string, is missing."
+	noGrantType = "The parameter grant_type, a string, is missing."
+	otherGrant  = "The parameter grant_type must be refresh_token."
+	repeated    = "A parameter is repeated."
+	noForm      = "The body is not application/x-www-form-urlencoded."
+	noObject    = "The body is not one JSON object."
+	noText      = "The body is not UTF-8."
+	tooLarge    = "The body is larger than 64 KiB."
+	otherType   = "The Content-Type must be application/x-www-form-urlencoded or application/json."
+)
 
 func TestRefreshHandler(t *testing.T) {
 	tokens := newIssuer(t, issuer.Config[account]{})
@@ -112,50 +130,54 @@ func TestRefreshHandler(t *testing.T) {
 		for _, row := range []struct {
 			contentType, body string
 			status            int
-			code              string
+			code, description string
 		}{
-			{formType, form(token) + "&refresh_token=" + token, 400, "invalid_request"},
-			{formType, form(token) + "&grant_type=refresh_token", 400, "invalid_request"},
-			{formType, form(token) + "&scope=a&scope=b", 400, "invalid_request"},
-			{formType, "refresh_token=" + token, 400, "invalid_request"},
-			{formType, "grant_type=password&refresh_token=" + token, 400, "unsupported_grant_type"},
-			{formType, "grant_type=&refresh_token=" + token, 400, "invalid_request"},
-			{jsonType, `{"grant_type":"","refresh_token":"` + token + `"}`, 400, "invalid_request"},
-			{jsonType, `{"grant_type":1,"refresh_token":"` + token + `"}`, 400, "invalid_request"},
-			{formType, "grant_type=refresh_token", 400, "invalid_request"},
-			{formType, "grant_type=refresh_token&refresh_token=", 400, "invalid_request"},
-			{formType, form(token) + "&%zz", 400, "invalid_request"},
-			{formType, form(token) + ";x=y", 400, "invalid_request"},
-			{formType, form(token) + "&x=" + strings.Repeat("x", 64<<10), 413, "invalid_request"},
-			{jsonType, `{"refresh_token":"` + token + `","refresh_token":"` + token + `"}`, 400, "invalid_request"},
-			{jsonType, `{"refresh_token":"x","refresh_\u0074oken":"` + token + `"}`, 400, "invalid_request"},
-			{jsonType, `{"Refresh_Token":"` + token + `"}`, 400, "invalid_request"},
-			{jsonType, `{"refresh_token":["` + token + `"]}`, 400, "invalid_request"},
-			{jsonType, `{"refresh_token":null}`, 400, "invalid_request"},
-			{jsonType, `["` + token + `"]`, 400, "invalid_request"},
-			{jsonType, `"` + token + `"`, 400, "invalid_request"},
-			{jsonType, `{"refresh_token":"` + token + `"}{}`, 400, "invalid_request"},
-			{jsonType, `{"refresh_token":"` + token + `"`, 400, "invalid_request"},
-			{jsonType, `{"refresh_token":"` + token + `"]`, 400, "invalid_request"},
-			{jsonType, `{"grant_type":"password","refresh_token":"` + token + `"}`, 400, "unsupported_grant_type"},
-			{jsonType, ``, 400, "invalid_request"},
-			{jsonType, `{"x":"` + strings.Repeat("x", 10<<20) + `"}`, 413, "invalid_request"},
-			{"text/plain", form(token), 415, "invalid_request"},
-			{"multipart/form-data; boundary=x", form(token), 415, "invalid_request"},
-			{"application/jsonx", `{"refresh_token":"` + token + `"}`, 415, "invalid_request"},
-			{"", form(token), 415, "invalid_request"},
-			{formType, form("x"), 400, "invalid_grant"},
-			{formType, form(url.QueryEscape(token + " ")), 400, "invalid_grant"},
-			{jsonType, `{"refresh_token":" ` + token + `"}`, 400, "invalid_grant"},
+			{formType, form(token) + "&refresh_token=" + token, 400, "invalid_request", repeated},
+			{formType, form(token) + "&grant_type=refresh_token", 400, "invalid_request", repeated},
+			{formType, form(token) + "&scope=a&scope=b", 400, "invalid_request", repeated},
+			{formType, "refresh_token=" + token, 400, "invalid_request", noGrantType},
+			{formType, "grant_type=password&refresh_token=" + token, 400, "unsupported_grant_type", otherGrant},
+			{formType, "grant_type=&refresh_token=" + token, 400, "invalid_request", noGrantType},
+			{jsonType, `{"grant_type":"","refresh_token":"` + token + `"}`, 400, "invalid_request", noGrantType},
+			{jsonType, `{"grant_type":1,"refresh_token":"` + token + `"}`, 400, "invalid_request", noGrantType},
+			{formType, "grant_type=refresh_token", 400, "invalid_request", noToken},
+			{formType, "grant_type=refresh_token&refresh_token=", 400, "invalid_request", noToken},
+			{formType, form(token) + "&%zz", 400, "invalid_request", noForm},
+			{formType, form(token) + ";x=y", 400, "invalid_request", noForm},
+			{formType, form(token) + "&x=" + strings.Repeat("x", 64<<10), 413, "invalid_request", tooLarge},
+			{jsonType, `{"refresh_token":"` + token + `","refresh_token":"` + token + `"}`, 400, "invalid_request", repeated},
+			{jsonType, `{"refresh_token":"x","refresh_\u0074oken":"` + token + `"}`, 400, "invalid_request", repeated},
+			{jsonType, `{"Refresh_Token":"` + token + `"}`, 400, "invalid_request", noToken},
+			{jsonType, `{"refresh_token":["` + token + `"]}`, 400, "invalid_request", noToken},
+			{jsonType, `{"refresh_token":null}`, 400, "invalid_request", noToken},
+			{jsonType, `["` + token + `"]`, 400, "invalid_request", noObject},
+			{jsonType, `"` + token + `"`, 400, "invalid_request", noObject},
+			{jsonType, `{"refresh_token":"` + token + `"}{}`, 400, "invalid_request", noObject},
+			{jsonType, `{"refresh_token":"` + token + `"`, 400, "invalid_request", noObject},
+			{jsonType, `{"refresh_token":"` + token + `"]`, 400, "invalid_request", noObject},
+			{jsonType, `{"grant_type":"password","refresh_token":"` + token + `"}`, 400, "unsupported_grant_type", otherGrant},
+			{jsonType, ``, 400, "invalid_request", noObject},
+			{jsonType, `{"x":"` + strings.Repeat("x", 10<<20) + `"}`, 413, "invalid_request", tooLarge},
+			{"text/plain", form(token), 415, "invalid_request", otherType},
+			{"multipart/form-data; boundary=x", form(token), 415, "invalid_request", otherType},
+			{"application/jsonx", `{"refresh_token":"` + token + `"}`, 415, "invalid_request", otherType},
+			{"", form(token), 415, "invalid_request", otherType},
+			{formType, "grant_type=refresh_token&refreshToken=" + token, 400, "invalid_request", noToken},
+			{jsonType, `{"refreshToken":"` + token + `"}`, 400, "invalid_request", noToken},
+			{formType, form(token) + "\xff", 400, "invalid_request", noText},
+			{formType, form(token) + "%ff", 400, "invalid_request", noText},
+			{formType, form("x"), 400, "invalid_grant", ""},
+			{formType, form(url.QueryEscape(token + " ")), 400, "invalid_grant", ""},
+			{jsonType, `{"refresh_token":" ` + token + `"}`, 400, "invalid_grant", ""},
 		} {
-			answers(t, h, row.contentType, row.body, row.status, row.code)
+			answers(t, h, row.contentType, row.body, row.status, row.code, row.description)
 		}
 		refresh(t, tokens, token)
 	})
 	t.Run("a spent token", func(t *testing.T) {
 		token := fresh()
 		refresh(t, tokens, token)
-		answers(t, h, formType, form(token), 400, "invalid_grant")
+		answers(t, h, formType, form(token), 400, "invalid_grant", "")
 	})
 }
 
@@ -179,12 +201,12 @@ func TestHandlersWhenTheStoreFails(t *testing.T) {
 	})
 	fails = true
 	for name, answer := range map[string]func(){
-		"login": func() { answers(t, login, jsonType, `{}`, 503, "temporarily_unavailable") },
+		"login": func() { answers(t, login, jsonType, `{}`, 503, "temporarily_unavailable", "") },
 		"refresh": func() {
-			answers(t, tokens.RefreshHandler(), jsonType, `{"refresh_token":"`+token+`"}`, 503, "temporarily_unavailable")
+			answers(t, tokens.RefreshHandler(), jsonType, `{"refresh_token":"`+token+`"}`, 503, "temporarily_unavailable", "")
 		},
 		"RF-18 revoke": func() {
-			answers(t, tokens.RevokeHandler(), jsonType, `{"token":"`+token+`"}`, 503, "temporarily_unavailable")
+			answers(t, tokens.RevokeHandler(), jsonType, `{"token":"`+token+`"}`, 503, "temporarily_unavailable", "")
 		},
 	} {
 		log.Reset()
@@ -220,12 +242,12 @@ func TestLoginHandler(t *testing.T) {
 			t.Errorf("%v, %v", live, err)
 		}
 	})
-	answers(t, answer(alice, issuer.ErrRefused), jsonType, `{}`, 400, "invalid_grant")
-	answers(t, answer(alice, fmt.Errorf("wrong password for alice: %w", issuer.ErrRefused)), jsonType, `{}`, 400, "invalid_grant")
-	answers(t, answer(alice, errors.New("database is away")), jsonType, `{}`, 503, "temporarily_unavailable")
-	answers(t, answer(claims.Claims[account]{}, nil), jsonType, `{}`, 503, "temporarily_unavailable")
-	answers(t, answer(alice, nil), jsonType, strings.Repeat(" ", 64<<10+1), 413, "invalid_request")
-	answers(t, tokens.LoginHandler(nil), jsonType, `{}`, 503, "temporarily_unavailable")
+	answers(t, answer(alice, issuer.ErrRefused), jsonType, `{}`, 400, "invalid_grant", "")
+	answers(t, answer(alice, fmt.Errorf("wrong password for alice: %w", issuer.ErrRefused)), jsonType, `{}`, 400, "invalid_grant", "")
+	answers(t, answer(alice, errors.New("database is away")), jsonType, `{}`, 503, "temporarily_unavailable", "")
+	answers(t, answer(claims.Claims[account]{}, nil), jsonType, `{}`, 503, "temporarily_unavailable", "")
+	answers(t, answer(alice, nil), jsonType, strings.Repeat(" ", 64<<10+1), 413, "invalid_request", tooLarge)
+	answers(t, tokens.LoginHandler(nil), jsonType, `{}`, 503, "temporarily_unavailable", "")
 	w, _ := serve(t, answer(alice, nil), httptest.NewRequest("GET", "/login", nil))
 	if w.Code != 405 || w.Header().Get("Allow") != "POST" {
 		t.Errorf("GET: %d", w.Code)
@@ -235,6 +257,7 @@ func TestLoginHandler(t *testing.T) {
 func TestRevokeHandler(t *testing.T) {
 	tokens := newIssuer(t, issuer.Config[account]{})
 	h := tokens.RevokeHandler()
+	const missing = "The parameter token, a string, is missing."
 	token := issue(t, tokens, "alice").RefreshToken
 	t.Run("RF-20 200 as often as one likes", func(t *testing.T) {
 		for _, row := range [][2]string{
@@ -267,10 +290,50 @@ func TestRevokeHandler(t *testing.T) {
 			}
 		}
 	})
-	for _, body := range []string{"", "token=", "token=a&token=b", "refresh_token=" + token} {
-		answers(t, h, formType, body, 400, "invalid_request")
+	for body, description := range map[string]string{
+		"": missing, "token=": missing, "refresh_token=" + token: missing, "token=a&token=b": repeated,
+	} {
+		answers(t, h, formType, body, 400, "invalid_request", description)
 	}
-	answers(t, h, "text/plain", "token="+token, 415, "invalid_request")
+	answers(t, h, "text/plain", "token="+token, 415, "invalid_request", otherType)
+}
+
+// TestRefusalsAreLogged has one line at Debug for each request that makes no
+// sense and for each grant that is refused, and nothing of what was sent.
+func TestRefusalsAreLogged(t *testing.T) {
+	var log strings.Builder
+	tokens := newIssuer(t, issuer.Config[account]{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	login := tokens.LoginHandler(func(r *http.Request) (claims.Claims[account], error) {
+		_, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = fmt.Errorf("wrong password: %w", issuer.ErrRefused)
+		}
+		return claims.Claims[account]{}, err
+	})
+	for _, row := range []struct {
+		h                         http.Handler
+		contentType, body, reason string
+	}{
+		{tokens.RefreshHandler(), formType, "grant_type=refresh_token&refreshToken=sesame", noToken},
+		{tokens.RefreshHandler(), formType, "refresh_token=sesame", noGrantType},
+		{tokens.RefreshHandler(), formType, "grant_type=sesame&refresh_token=sesame", otherGrant},
+		{tokens.RefreshHandler(), "", `{"refresh_token":"sesame"}`, otherType},
+		{tokens.RefreshHandler(), jsonType, `{"refresh_token":"sesame"}`, "invalid grant"},
+		{tokens.RevokeHandler(), formType, "access_token=sesame", "The parameter token, a string, is missing."},
+		{tokens.RevokeHandler(), "sesame/plain", "token=sesame", otherType},
+		{login, jsonType, strings.Repeat("sesame", 64<<10), tooLarge},
+		{login, jsonType, "sesame", "wrong password"},
+	} {
+		log.Reset()
+		w, _ := post(t, row.h, row.contentType, row.body)
+		line := log.String()
+		if strings.Count(line, "\n") != 1 || !strings.Contains(line, "level=DEBUG") || !strings.Contains(line, row.reason) {
+			t.Errorf("%.60s: %d, log %q; want one line with %q", row.body, w.Code, line, row.reason)
+		}
+		if strings.Contains(line, "sesame") || strings.Contains(w.Body.String(), "sesame") {
+			t.Errorf("%.60s: %s, log %q", row.body, w.Body, line)
+		}
+	}
 }
 
 // FuzzBody offers any body to the refresh handler. None may be granted, none

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/issuer/internal/params"
@@ -49,18 +49,18 @@ func (r *Recovery) StartHandler(find func(ctx context.Context, email string) (se
 // wrong, expired or malformed, all in the same words, 429 with Retry-After when
 // the account is blocked.
 //
-// usable says whether a password is good enough; it is asked before the code is
+// accept says whether a password is good enough; it is asked before the code is
 // looked at, so that a bad one costs no try, and must not depend on the account.
 // set sets the new password, and should end the account's sessions. If it fails
 // the answer is 503, and the code is used up.
-func (r *Recovery) RedeemHandler(usable func(password string) bool, set func(ctx context.Context, email, password string) error) http.Handler {
-	return r.handler(http.MethodPut, []string{"email", "password", "recoveryCode"}, usable != nil && set != nil, func(q *http.Request, in fields) error {
-		if !usable(in.all["password"]) {
+func (r *Recovery) RedeemHandler(accept func(password string) bool, set func(ctx context.Context, email, password string) error) http.Handler {
+	return r.handler(http.MethodPut, []string{"email", "password", "recoveryCode"}, accept != nil && set != nil, func(q *http.Request, in fields) error {
+		if !accept(in.all["password"]) {
 			return errPassword
 		}
 		right, err := r.Redeem(q.Context(), in.email, in.all["recoveryCode"])
 		if err == nil && !right {
-			err = ErrMalformed // to the client a wrong code is the same
+			err = errWrong
 		}
 		if err != nil {
 			return err
@@ -88,7 +88,8 @@ func (r *Recovery) UnblockHandler(may func(r *http.Request, email string) (bool,
 }
 
 var (
-	errPassword  = errors.New("recovery: password is not usable")
+	errWrong     = errors.New("recovery: wrong or expired code")
+	errPassword  = errors.New("recovery: password is not good enough")
 	errForbidden = errors.New("recovery: caller may not unblock")
 	errNoFunc    = errors.New("recovery: the handler was given no function")
 )
@@ -108,14 +109,14 @@ func (r *Recovery) handler(method string, names []string, complete bool, act fun
 			return
 		}
 		q.Body = http.MaxBytesReader(w, q.Body, params.Max)
-		all, status := exactly(q, names)
-		if status != 0 {
-			problem(w, status, "")
-			return
-		}
+		all, refused := exactly(q, names)
 		email, err := ratelimit.Email(all["email"])
-		if err != nil {
-			problem(w, http.StatusBadRequest, "An e-mail address is required.")
+		if refused == nil && err != nil {
+			refused = noAddress
+		}
+		if refused != nil {
+			r.logRefusal(q, refused.Reason)
+			problem(w, refused.Status, refused.Reason)
 			return
 		}
 		err = errNoFunc
@@ -126,21 +127,23 @@ func (r *Recovery) handler(method string, names []string, complete bool, act fun
 	})
 }
 
+var noAddress = &params.Refusal{Status: http.StatusBadRequest, Reason: "An e-mail address is required."}
+
 // exactly returns the parameters of a body, which must be these, and not empty.
-func exactly(q *http.Request, names []string) (map[string]string, int) {
-	all, status := params.Read(q)
-	if status == 0 && len(all) != len(names) {
-		status = http.StatusBadRequest
+func exactly(q *http.Request, names []string) (map[string]string, *params.Refusal) {
+	all, refused := params.Read(q)
+	if refused != nil {
+		return nil, refused
 	}
-	if status != 0 {
-		return nil, status
-	}
-	for name, value := range all {
-		if value == "" || !slices.Contains(names, name) {
-			return nil, http.StatusBadRequest
+	for _, name := range names {
+		if all[name] == "" {
+			return nil, params.Missing(name)
 		}
 	}
-	return all, 0
+	if len(all) != len(names) {
+		return nil, &params.Refusal{Status: http.StatusBadRequest, Reason: "The parameters must be " + strings.Join(names, ", ") + ", and no others."}
+	}
+	return all, nil
 }
 
 // reply is the only writer of what a step came to.
@@ -150,9 +153,11 @@ func (r *Recovery) reply(w http.ResponseWriter, q *http.Request, err error) {
 	case err == nil:
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
-	case errors.Is(err, ErrMalformed):
+	case errors.Is(err, ErrMalformed), errors.Is(err, errWrong): // the same to clients
+		r.logRefusal(q, err.Error())
 		problem(w, http.StatusBadRequest, "The recovery code is wrong or expired.")
 	case errors.Is(err, errPassword):
+		r.logRefusal(q, err.Error())
 		problem(w, http.StatusBadRequest, "The password is not good enough.")
 	case errors.Is(err, errForbidden):
 		problem(w, http.StatusForbidden, "")
@@ -163,6 +168,12 @@ func (r *Recovery) reply(w http.ResponseWriter, q *http.Request, err error) {
 		r.logFailure(q, err)
 		w.Header().Set("Retry-After", "5")
 		problem(w, http.StatusServiceUnavailable, "")
+	}
+}
+
+func (r *Recovery) logRefusal(q *http.Request, reason string) {
+	if r != nil && r.c.Logger != nil {
+		r.c.Logger.DebugContext(q.Context(), "recovery refused", "path", q.URL.Path, "reason", reason)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -251,6 +252,58 @@ func TestBodies(t *testing.T) {
 		if w.Code != http.StatusUnsupportedMediaType {
 			t.Errorf("%q: %d", types, w.Code)
 		}
+	}
+}
+
+// What makes no sense is explained, in words that are the same for everybody and
+// have nothing of the request, with one line at Debug. Codes and passwords that
+// were looked at are answered as ever.
+func TestHandlers_explain(t *testing.T) {
+	var log strings.Builder
+	s := newSite(t, recovery.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	s.want("POST", "/recover", start(ann), 204)
+	const (
+		wrongCode = "The recovery code is wrong or expired."
+		three     = "The parameters must be email, password, recoveryCode, and no others."
+		code      = "The parameter recoveryCode, a string, is missing."
+	)
+	for _, row := range []struct{ path, body, detail, reason string }{
+		{"/recover", `{"mail":"sesame"}`, "The parameter email, a string, is missing.", ""},
+		{"/recover", `{"email":["sesame"]}`, "The parameter email, a string, is missing.", ""},
+		{"/recover", `{"email":"sesame"}`, "An e-mail address is required.", ""},
+		{"/recover", `{"email":"sesame@example.com","sesame":"1"}`, "The parameters must be email, and no others.", ""},
+		{"/recover", `{"email":"sesame@example.com"`, "The body is not one JSON object.", ""},
+		{"/recover", `email=sesame%40example.com&email=sesame%40example.com`, "A parameter is repeated.", ""},
+		{"/password", `{"email":"sesame@example.com","password":"sesame sesame","code":"sesame"}`, code, ""},
+		{"/password", `{"email":"sesame@example.com","password":"sesame sesame","recoveryCode":123456}`, code, ""},
+		{"/password", `email=sesame%40example.com&password=sesame&recoveryCode=`, code, ""},
+		{"/password", change("sesame@example.com", "sesame sesame", "x")[:1] + `"sesame":"",` + change("sesame@example.com", "sesame sesame", "x")[1:], three, ""},
+		{"/password", change("sesame@example.com", "", "sesame"), "The parameter password, a string, is missing.", ""},
+		{"/password", change("sesame@example.com", "sesame", "00000000"), "The password is not good enough.", "password"},
+		{"/password", change("sesame@example.com", "sesame sesame", "00000000"), wrongCode, "wrong or expired code"},
+		{"/password", change(ann, "sesame sesame", wrong(s.code)), wrongCode, "wrong or expired code"},
+		{"/password", change(ann, "sesame sesame", "sesame"), wrongCode, "malformed code"},
+	} {
+		log.Reset()
+		method := map[string]string{"/recover": "POST", "/password": "PUT"}[row.path]
+		w := s.want(method, row.path, row.body, 400)
+		if want := `{"type":"about:blank","title":"Bad Request","status":400,"detail":"` + row.detail + `"}` + "\n"; w.Body.String() != want {
+			t.Errorf("%s: %s, want %s", row.body, w.Body, want)
+		}
+		if row.reason == "" {
+			row.reason = row.detail
+		}
+		line := log.String()
+		if strings.Count(line, "\n") != 1 || !strings.Contains(line, "level=DEBUG") || !strings.Contains(line, row.reason) || strings.Contains(line, "sesame") {
+			t.Errorf("%s: log %q, want %q", row.body, line, row.reason)
+		}
+	}
+	log.Reset()
+	r := httptest.NewRequest("POST", "/recover", strings.NewReader(start(ann)))
+	w := httptest.NewRecorder()
+	s.mux.ServeHTTP(w, r)
+	if want := "The Content-Type must be application/x-www-form-urlencoded or application/json."; w.Code != 415 || !strings.Contains(w.Body.String(), want) || !strings.Contains(log.String(), want) {
+		t.Errorf("%d %s, log %q", w.Code, w.Body, log.String())
 	}
 }
 

@@ -49,7 +49,9 @@ func newFlow(t testing.TB, c recovery.Config) *flow {
 	if c.Secret == nil {
 		c.Secret = bytes.Repeat([]byte{7}, 32)
 	}
-	c.Logger = silent
+	if c.Logger == nil {
+		c.Logger = silent
+	}
 	c.Notify = func(_ context.Context, e recovery.Event) {
 		f.mu.Lock()
 		defer f.mu.Unlock()

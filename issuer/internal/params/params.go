@@ -15,30 +15,55 @@ import (
 // Max is how many bytes of a body handlers read, by http.MaxBytesReader.
 const Max = 64 << 10
 
+// Refusal is why a request makes no sense: a status, and a sentence that says
+// what is expected. Nothing of the request is in it, and only what an
+// error_description may have, RFC 6749 §5.2.
+type Refusal struct {
+	Status int
+	Reason string
+}
+
+var (
+	errType     = &Refusal{http.StatusUnsupportedMediaType, "The Content-Type must be application/x-www-form-urlencoded or application/json."}
+	errCut      = &Refusal{http.StatusBadRequest, "The body ends too early."}
+	errText     = &Refusal{http.StatusBadRequest, "The body is not UTF-8."}
+	errForm     = &Refusal{http.StatusBadRequest, "The body is not application/x-www-form-urlencoded."}
+	errObject   = &Refusal{http.StatusBadRequest, "The body is not one JSON object."}
+	errRepeated = &Refusal{http.StatusBadRequest, "A parameter is repeated."}
+
+	// TooLarge is for bodies of more than Max.
+	TooLarge = &Refusal{http.StatusRequestEntityTooLarge, "The body is larger than 64 KiB."}
+)
+
+// Missing is for requests without a parameter that is required, and for those
+// in which it is empty or no string.
+func Missing(name string) *Refusal {
+	return &Refusal{http.StatusBadRequest, "The parameter " + name + ", a string, is missing."}
+}
+
 // Read returns the parameters of a request's body, a form or a JSON object, or
-// the status that refuses it. The URL's query is never among them: it ends up
-// in logs. Values of JSON that are no strings count as empty.
-func Read(r *http.Request) (fields map[string]string, status int) {
+// why it is refused. The URL's query is never among them: it ends up in logs.
+// Values of JSON that are no strings count as empty.
+func Read(r *http.Request) (map[string]string, *Refusal) {
 	parse := parseForm
 	switch mediaType(r) {
 	case "application/x-www-form-urlencoded":
 	case "application/json":
 		parse = parseJSON
 	default:
-		return nil, http.StatusUnsupportedMediaType
+		return nil, errType
 	}
 	text, err := io.ReadAll(r.Body)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, http.StatusRequestEntityTooLarge
-	case err != nil || !utf8.Valid(text):
-		return nil, http.StatusBadRequest
+		return nil, TooLarge
+	case err != nil:
+		return nil, errCut
+	case !utf8.Valid(text):
+		return nil, errText
 	}
-	if fields, err = parse(text); err != nil {
-		return nil, http.StatusBadRequest
-	}
-	return fields, 0
+	return parse(text)
 }
 
 // IsJSON reports whether the body is said to be JSON.
@@ -52,16 +77,11 @@ func mediaType(r *http.Request) string {
 	return t
 }
 
-var (
-	errRepeated = errors.New("params: a parameter is repeated")
-	errBody     = errors.New("params: it is not one JSON object")
-)
-
 // parseForm reads a form. No parameter may be repeated, RFC 6749 §3.2.
-func parseForm(text []byte) (map[string]string, error) {
+func parseForm(text []byte) (map[string]string, *Refusal) {
 	values, err := url.ParseQuery(string(text))
 	if err != nil {
-		return nil, err
+		return nil, errForm
 	}
 	fields := make(map[string]string, len(values))
 	for name, all := range values {
@@ -69,7 +89,7 @@ func parseForm(text []byte) (map[string]string, error) {
 			return nil, errRepeated
 		}
 		if !utf8.ValidString(all[0]) {
-			return nil, errBody
+			return nil, errText
 		}
 		fields[name] = all[0]
 	}
@@ -78,20 +98,20 @@ func parseForm(text []byte) (map[string]string, error) {
 
 // parseJSON reads the members of one JSON object. No member may be repeated:
 // encoding/json would let the last one win, another reader the first.
-func parseJSON(text []byte) (map[string]string, error) {
+func parseJSON(text []byte) (map[string]string, *Refusal) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return nil, errBody
+		return nil, errObject
 	}
 	fields := make(map[string]string)
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
-			return nil, errBody
+			return nil, errObject
 		}
 		var value any
 		if err := d.Decode(&value); err != nil {
-			return nil, errBody
+			return nil, errObject
 		}
 		if _, twice := fields[name.(string)]; twice {
 			return nil, errRepeated
@@ -100,10 +120,10 @@ func parseJSON(text []byte) (map[string]string, error) {
 		fields[name.(string)] = s
 	}
 	if _, err := d.Token(); err != nil { // the closing brace
-		return nil, errBody
+		return nil, errObject
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, errBody
+		return nil, errObject
 	}
 	return fields, nil
 }

@@ -55,6 +55,12 @@ func (s *Issuer[T]) LoginHandler(authenticate func(*http.Request) (claims.Claims
 // refresh_token, or a JSON object with refresh_token; nothing else in it, such
 // as scope, has any effect, and the URL is not looked at. No cookie is read, so
 // no foreign page can refresh.
+//
+// Requests that make no sense get an error_description, which says what is
+// expected; tokens that are refused get none. Whatever reads the body first, such
+// as the key of a limit, has to bound what it reads (http.MaxBytesReader) and put
+// it back; a limit by account is better in a handler of your own around Refresh,
+// which knows the account.
 func (s *Issuer[T]) RefreshHandler() http.Handler {
 	return s.post(func(r *http.Request) reply {
 		fields, refused := params.Read(r)
@@ -69,7 +75,7 @@ func (s *Issuer[T]) RefreshHandler() http.Handler {
 		case grantType == "" && (hasType || !params.IsJSON(r)):
 			return s.senseless(r, "invalid_request", params.Missing("grant_type"))
 		case hasType && grantType != "refresh_token":
-			return s.senseless(r, "unsupported_grant_type", errGrantType)
+			return s.senseless(r, "unsupported_grant_type", otherGrant)
 		}
 		pair, err := s.Refresh(r.Context(), token)
 		switch {
@@ -86,7 +92,9 @@ func (s *Issuer[T]) RefreshHandler() http.Handler {
 // RevokeHandler ends the session of the refresh token or access token that a POST
 // request has as token, in a form or a JSON object: RFC 7009 §2, [Issuer.Revoke].
 // A token_type_hint has no effect. It answers 200 also for tokens that it doesn't
-// know, and 503 if the session may live on.
+// know, and 503 if the session may live on. As with RefreshHandler, requests that
+// make no sense are told what is expected, and whatever reads the body first has
+// to put it back.
 func (s *Issuer[T]) RevokeHandler() http.Handler {
 	return s.post(func(r *http.Request) reply {
 		fields, refused := params.Read(r)
@@ -132,7 +140,7 @@ func granted(p Pair) reply {
 
 func refusal(status int, code string) reply { return reply{status, errorResponse{Error: code}} }
 
-var errGrantType = &params.Refusal{Status: http.StatusBadRequest, Reason: "The parameter grant_type must be refresh_token."}
+var otherGrant = &params.Refusal{Status: http.StatusBadRequest, Reason: "The parameter grant_type must be refresh_token."}
 
 // senseless refuses a request that makes no sense, and says why.
 func (s *Issuer[T]) senseless(r *http.Request, code string, why *params.Refusal) reply {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
@@ -165,6 +166,7 @@ func TestRefreshHandler(t *testing.T) {
 			{formType, "grant_type=refresh_token&refreshToken=" + token, 400, "invalid_request", noToken},
 			{jsonType, `{"refreshToken":"` + token + `"}`, 400, "invalid_request", noToken},
 			{formType, form(token) + "\xff", 400, "invalid_request", noText},
+			{jsonType, "{\"refresh_token\":\"\xff\"}", 400, "invalid_request", noText},
 			{formType, form(token) + "%ff", 400, "invalid_request", noText},
 			{formType, form("x"), 400, "invalid_grant", ""},
 			{formType, form(url.QueryEscape(token + " ")), 400, "invalid_grant", ""},
@@ -173,6 +175,13 @@ func TestRefreshHandler(t *testing.T) {
 			answers(t, h, row.contentType, row.body, row.status, row.code, row.description)
 		}
 		refresh(t, tokens, token)
+	})
+	t.Run("a body that breaks off", func(t *testing.T) {
+		r := httptest.NewRequest("POST", "/token", io.MultiReader(strings.NewReader(form(fresh())), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		r.Header.Set("Content-Type", formType)
+		if w, members := serve(t, h, r); w.Code != 400 || members["error_description"] != "The body could not be read." {
+			t.Errorf("%d %v", w.Code, members)
+		}
 	})
 	t.Run("a spent token", func(t *testing.T) {
 		token := fresh()

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"time"
 
@@ -62,6 +63,50 @@ func Example() {
 	// for 24h0m0s
 }
 
+// Mail is sent outside the request: the answer takes as long whether there is an
+// account or not, and waits for no mail server.
+func ExampleRecovery_StartHandler() {
+	type mail struct{ to, code string }
+	queue := make(chan mail, 100)
+	sent := make(chan bool)
+	go func() { // ends when the queue is closed, as the server stops
+		for m := range queue {
+			fmt.Println("mail to", m.to, "with a code of", len(m.code)) // with a context and a timeout of its own
+		}
+		close(sent)
+	}()
+
+	codes := exampleCodes(nil)
+	accounts := map[string]bool{"ann@example.com": true}
+	start := codes.StartHandler(func(_ context.Context, email string) (func(context.Context, string) error, error) {
+		if !accounts[email] {
+			return nil, nil
+		}
+		return func(_ context.Context, code string) error {
+			select {
+			case queue <- mail{email, code}:
+				return nil
+			default: // never wait: that would tell who has an account
+				return errors.New("the queue of mails is full") // is logged, and answered like success
+			}
+		}, nil
+	})
+
+	for _, email := range []string{"ann@example.com", "nobody@example.com"} {
+		r := httptest.NewRequest("POST", "/recover-password", strings.NewReader("email="+url.QueryEscape(email)))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		start.ServeHTTP(w, r)
+		fmt.Println(w.Code)
+	}
+	close(queue)
+	<-sent
+	// Unordered output:
+	// 204
+	// 204
+	// mail to ann@example.com with a code of 8
+}
+
 // The flow as routes, each behind a limit.
 func ExampleRecovery_RedeemHandler() {
 	codes := exampleCodes(nil)
@@ -78,12 +123,12 @@ func ExampleRecovery_RedeemHandler() {
 		}
 		return func(_ context.Context, code string) error { mailed = code; return nil }, nil
 	}
-	usable := func(password string) bool { return len(password) >= 8 }
+	accept := func(password string) bool { return len(password) >= 8 }
 	set := func(_ context.Context, email, password string) error { accounts[email] = password; return nil } // and end its sessions
 	auth := limits.Handler("DefaultRateLimitAuth")
 	mux := http.NewServeMux()
 	mux.Handle("POST /recover-password", auth(codes.StartHandler(find)))
-	mux.Handle("PUT /change-password", auth(codes.RedeemHandler(usable, set)))
+	mux.Handle("PUT /change-password", auth(codes.RedeemHandler(accept, set)))
 
 	send := func(method, path, body string) {
 		r := httptest.NewRequest(method, path, strings.NewReader(body))

@@ -47,7 +47,8 @@ func (r *Recovery) StartHandler(find func(ctx context.Context, email string) (se
 // RedeemHandler answers PUT requests with {"email", "password", "recoveryCode"}, as
 // JSON or as a form: 204 when the new password is set, 400 for a code that is
 // wrong, expired or malformed, all in the same words, 429 with Retry-After when
-// the account is blocked.
+// the account is blocked. Requests that lack a parameter, or have another one, are
+// told what is expected.
 //
 // accept says whether a password is good enough; it is asked before the code is
 // looked at, so that a bad one costs no try, and must not depend on the account.

@@ -24,12 +24,12 @@ type Refusal struct {
 }
 
 var (
-	errType     = &Refusal{http.StatusUnsupportedMediaType, "The Content-Type must be application/x-www-form-urlencoded or application/json."}
-	errCut      = &Refusal{http.StatusBadRequest, "The body ends too early."}
-	errText     = &Refusal{http.StatusBadRequest, "The body is not UTF-8."}
-	errForm     = &Refusal{http.StatusBadRequest, "The body is not application/x-www-form-urlencoded."}
-	errObject   = &Refusal{http.StatusBadRequest, "The body is not one JSON object."}
-	errRepeated = &Refusal{http.StatusBadRequest, "A parameter is repeated."}
+	otherType  = &Refusal{http.StatusUnsupportedMediaType, "The Content-Type must be application/x-www-form-urlencoded or application/json."}
+	unreadable = &Refusal{http.StatusBadRequest, "The body could not be read."}
+	notText    = &Refusal{http.StatusBadRequest, "The body is not UTF-8."}
+	notForm    = &Refusal{http.StatusBadRequest, "The body is not application/x-www-form-urlencoded."}
+	notObject  = &Refusal{http.StatusBadRequest, "The body is not one JSON object."}
+	repeated   = &Refusal{http.StatusBadRequest, "A parameter is repeated."}
 
 	// TooLarge is for bodies of more than Max.
 	TooLarge = &Refusal{http.StatusRequestEntityTooLarge, "The body is larger than 64 KiB."}
@@ -51,7 +51,7 @@ func Read(r *http.Request) (map[string]string, *Refusal) {
 	case "application/json":
 		parse = parseJSON
 	default:
-		return nil, errType
+		return nil, otherType
 	}
 	text, err := io.ReadAll(r.Body)
 	var tooLarge *http.MaxBytesError
@@ -59,9 +59,9 @@ func Read(r *http.Request) (map[string]string, *Refusal) {
 	case errors.As(err, &tooLarge):
 		return nil, TooLarge
 	case err != nil:
-		return nil, errCut
+		return nil, unreadable
 	case !utf8.Valid(text):
-		return nil, errText
+		return nil, notText
 	}
 	return parse(text)
 }
@@ -81,15 +81,15 @@ func mediaType(r *http.Request) string {
 func parseForm(text []byte) (map[string]string, *Refusal) {
 	values, err := url.ParseQuery(string(text))
 	if err != nil {
-		return nil, errForm
+		return nil, notForm
 	}
 	fields := make(map[string]string, len(values))
 	for name, all := range values {
 		if len(all) != 1 {
-			return nil, errRepeated
+			return nil, repeated
 		}
 		if !utf8.ValidString(all[0]) {
-			return nil, errText
+			return nil, notText
 		}
 		fields[name] = all[0]
 	}
@@ -101,29 +101,29 @@ func parseForm(text []byte) (map[string]string, *Refusal) {
 func parseJSON(text []byte) (map[string]string, *Refusal) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return nil, errObject
+		return nil, notObject
 	}
 	fields := make(map[string]string)
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
-			return nil, errObject
+			return nil, notObject
 		}
 		var value any
 		if err := d.Decode(&value); err != nil {
-			return nil, errObject
+			return nil, notObject
 		}
 		if _, twice := fields[name.(string)]; twice {
-			return nil, errRepeated
+			return nil, repeated
 		}
 		s, _ := value.(string)
 		fields[name.(string)] = s
 	}
 	if _, err := d.Token(); err != nil { // the closing brace
-		return nil, errObject
+		return nil, notObject
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, errObject
+		return nil, notObject
 	}
 	return fields, nil
 }

@@ -18,7 +18,7 @@ const (
 	leastBits       = 40
 	maxLength       = 128
 
-	// maxTyped bounds what is read to find a code in it, in bytes.
+	// maxTyped bounds what is read to find a code in it if Forgiving, in bytes.
 	maxTyped = 512
 )
 
@@ -46,10 +46,26 @@ func (r *Recovery) newCode() string {
 	return string(code)
 }
 
+// exact returns code, or ErrMalformed if it can be none.
+func (r *Recovery) exact(code string) (string, error) {
+	if len(code) != r.c.Length {
+		return "", ErrMalformed
+	}
+	for i := range len(code) {
+		if strings.IndexByte(r.c.Alphabet, code[i]) < 0 {
+			return "", ErrMalformed
+		}
+	}
+	return code, nil
+}
+
 // meant returns the code that somebody who typed this means, or ErrMalformed if
 // it can be none. Nothing is read in two ways: of what is in the alphabet each
 // character stays what it is.
 func (r *Recovery) meant(typed string) (string, error) {
+	if !r.c.Forgiving {
+		return r.exact(typed)
+	}
 	if len(typed) > maxTyped {
 		return "", ErrMalformed
 	}

@@ -37,9 +37,16 @@ type Config struct {
 
 	// Alphabet and Length are what codes are made of: 8 of 32 letters and digits
 	// that are not mistaken for each other, unless set. An alphabet has 2 to 64
-	// different printable ASCII characters. Redeem says how they may be typed.
+	// different printable ASCII characters.
 	Alphabet string
 	Length   int
+
+	// Forgiving reads codes as people type them, 512 bytes at most. Spaces, tabs,
+	// line ends and dashes in and around them are dropped, but for dashes that the
+	// alphabet has. Letters that the alphabet has in one case are read in either.
+	// With the default alphabet O is read as 0, I and L as 1. Otherwise a code is
+	// exactly what was sent, and anything else malformed.
+	Forgiving bool
 
 	// InsecureShortCodes allows codes of less than 40 bits, such as six digits
 	// (20 bits). Then nothing but the lockout protects the account: five guesses
@@ -227,11 +234,6 @@ func (r *Recovery) voidIfBlocked(ctx context.Context, account string) error {
 // Redeem reports whether code is the code of account, and ends it if it is:
 // true is answered once. The caller then sets the new password and ends the
 // account's sessions.
-//
-// code is what was typed, 512 bytes at most. Spaces, tabs, line ends and dashes
-// in and around it are dropped, but for dashes that the alphabet has. Letters
-// that the alphabet has in one case are read in either. With the default
-// alphabet O is read as 0, I and L as 1.
 //
 // [ErrMalformed] says that code has not the form of a code; it costs no try. A
 // [ratelimit.BlockedError] says that the account is blocked. Neither is looked at.

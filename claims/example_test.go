@@ -192,18 +192,34 @@ func ExampleJoin() {
 	// claims: invalid token: wrong issuer
 }
 
-// A guard puts the claims into the context; a handler takes them out.
+// A handler that strangers reach as well asks whether there is a caller.
 func ExampleFromContext() {
 	handler := func(_ http.ResponseWriter, r *http.Request) {
 		caller, ok := claims.FromContext[Account](r.Context())
 		fmt.Printf("%q %v\n", caller.Subject, ok)
 	}
-	request, _ := http.NewRequest(http.MethodGet, "/me", nil)
+	request, _ := http.NewRequest(http.MethodGet, "/hello", nil)
 	handler(nil, request)
 	handler(nil, request.WithContext(claims.NewContext(request.Context(), &exampleClaims)))
 	// Output:
 	// "" false
 	// "alice" true
+}
+
+// A handler behind a guard has a caller, or the guard was forgotten.
+func ExampleMustFromContext() {
+	handler := func(_ http.ResponseWriter, r *http.Request) {
+		caller := claims.MustFromContext[Account](r.Context())
+		fmt.Println(caller.Subject, caller.Party)
+	}
+	request, _ := http.NewRequest(http.MethodGet, "/me", nil)
+	handler(nil, request.WithContext(claims.NewContext(request.Context(), &exampleClaims)))
+
+	defer func() { fmt.Println(recover()) }()
+	handler(nil, request) // not mounted behind a guard
+	// Output:
+	// alice Admin
+	// claims: no caller of type Claims[claims_test.Account] in the context: is the handler behind a guard of that type?
 }
 
 // Reading a token first and comparing afterwards believes a stranger: here the

@@ -76,7 +76,7 @@ func isNil(v any) bool {
 
 // Handler returns a handler that runs next, once, for requests with a good
 // access token that passes every narrowing, and refuses all others, whatever
-// their method. next finds the caller with [claims.FromContext] and gets the
+// their method. next finds the caller with [claims.MustFromContext] and gets the
 // ResponseWriter as it is.
 //
 // The token is checked when the request begins: a response that streams beyond

@@ -18,7 +18,8 @@
 //   - Closed by default: zero values refuse; a request without key, and one
 //     that the store can't judge, is refused with 503; 0 never means unlimited.
 //   - Check decides and writes nothing; Handler is the only writer.
-//   - A guess is charged before it is looked at, atomically.
+//   - A guess is charged before it is looked at, atomically, and refunded only if
+//     its check says that it was not looked at: [ErrUndecided].
 //   - Where several limits apply, nothing is charged if one refuses.
 //   - A Retry-After that is waited for is enough, and not a second too long.
 //   - The [Store] is atomic and has the clock; the policy is here.

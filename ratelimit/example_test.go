@@ -2,6 +2,7 @@ package ratelimit_test
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/http"
@@ -117,9 +118,14 @@ func ExampleLockout() {
 		fmt.Println(err)
 		return
 	}
+	lookUp := func(context.Context) (string, error) { return "KTR4-X9PW", nil } // in your database
 	redeem := func(code string) {
-		right, err := lockout.Attempt(context.Background(), "ann@example.com", func(context.Context) (bool, error) {
-			return code == "KTR4-X9PW", nil // your look-up, in constant time
+		right, err := lockout.Attempt(context.Background(), "ann@example.com", func(ctx context.Context) (bool, error) {
+			want, err := lookUp(ctx)
+			if err != nil { // nothing was compared: the guess is given back
+				return false, fmt.Errorf("%w: %w", ratelimit.ErrUndecided, err)
+			}
+			return subtle.ConstantTimeCompare([]byte(code), []byte(want)) == 1, nil
 		})
 		var blocked *ratelimit.BlockedError
 		switch {
@@ -145,6 +151,47 @@ func ExampleLockout() {
 	// false
 	// blocked for 24h0m0s
 	// true
+}
+
+// Calling every error undecided, also the one by which a comparison says that the
+// guess is wrong: all guesses are given back, and there is no end of them. An error
+// of bcrypt.CompareHashAndPassword is returned as it is, or not at all; then the
+// guess counts.
+func ExampleLockout_Attempt_incorrect() {
+	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "login"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	compare := func(password string) error { // as bcrypt does
+		if password != "correct horse" {
+			return errors.New("hashedPassword is not the hash of the given password")
+		}
+		return nil
+	}
+	looks := 0
+	guess := func(undecided bool) {
+		lockout.Attempt(context.Background(), "ann@example.com", func(context.Context) (bool, error) {
+			looks++
+			err := compare("a guess")
+			if err != nil && undecided {
+				err = fmt.Errorf("%w: %w", ratelimit.ErrUndecided, err)
+			}
+			return err == nil, err
+		})
+	}
+	for range 100 {
+		guess(true)
+	}
+	fmt.Println(looks, "of 100 looked at")
+	looks = 0
+	for range 100 {
+		guess(false)
+	}
+	fmt.Println(looks, "of 100 looked at")
+	// Output:
+	// 100 of 100 looked at
+	// 5 of 100 looked at
 }
 
 // Looking before counting: however strict the count, parallel guesses are all

@@ -70,6 +70,15 @@ type Lockout struct {
 // ErrBlocked is what a [BlockedError] is.
 var ErrBlocked = errors.New("ratelimit: blocked")
 
+// ErrUndecided is what a check given to [Lockout.Attempt] says, with its cause,
+// when it could not look at the guess:
+//
+//	return false, fmt.Errorf("%w: %w", ratelimit.ErrUndecided, err)
+//
+// Only then is the guess refunded. Never say so of an error that a comparison
+// gave, such as that of bcrypt for a wrong password.
+var ErrUndecided = errors.New("ratelimit: guess not looked at")
+
 // A BlockedError says that a guess was not looked at because its key is
 // blocked, and for how long it will be. It tells nothing about the guess.
 type BlockedError struct {
@@ -137,8 +146,10 @@ func validBlock(d time.Duration) bool {
 //   - Right (true, nil): all guesses at key are forgiven. The answer stands
 //     even if the store does not take that; then the guesses still count.
 //   - Wrong (false, nil): the guess stays counted.
-//   - Undecided (an error of check, whatever it says besides): exactly this
-//     guess is refunded, and the error returned as it is.
+//   - Undecided (an error that is [ErrUndecided], whatever is said besides):
+//     exactly this guess is refunded, and the error returned as it is.
+//   - Any other error, such as that of a comparison: the guess stays counted, and
+//     the error is returned as it is, with false.
 //   - check panics: the guess stays counted, and the panic goes on.
 //
 // Before check: a [BlockedError] says that the key is blocked, any other error
@@ -157,8 +168,10 @@ func (l *Lockout) Attempt(ctx context.Context, key string, check func(context.Co
 	}
 	right, err := check(ctx)
 	switch {
-	case err != nil:
+	case errors.Is(err, ErrUndecided):
 		l.settle(ctx, key, OpRefund, receipt)
+		return false, err
+	case err != nil:
 		return false, err
 	case right:
 		l.settle(ctx, key, OpClear, receipt)

@@ -29,7 +29,13 @@ func newLockout(t testing.TB, c ratelimit.LockoutConfig) *ratelimit.Lockout {
 	return l
 }
 
-var errUndecided = errors.New("database is down")
+// What checks say when something else than the guess is wrong, and what bcrypt
+// says about a guess that is.
+var (
+	errDown      = errors.New("database is down")
+	errUndecided = fmt.Errorf("%w: %w", ratelimit.ErrUndecided, errDown)
+	errMismatch  = errors.New("hashedPassword is not the hash of the given password")
+)
 
 // Checks that answer the same always.
 func right(context.Context) (bool, error)     { return true, nil }
@@ -135,11 +141,29 @@ func TestLockout(t *testing.T) {
 			l := newLockout(t, ratelimit.LockoutConfig{})
 			guess(t, l, "k", 3)
 			for range 10 {
-				if ok, err := l.Attempt(t.Context(), "k", undecided); ok || err != errUndecided {
+				if ok, err := l.Attempt(t.Context(), "k", undecided); ok || err != errUndecided || !errors.Is(err, errDown) {
 					t.Errorf("%v, %v", ok, err)
 				}
 			}
 			wantStatus(t, l, "k", 2, 0)
+		},
+		"LO-02 a check that returns the error of its comparison": func(t *testing.T) {
+			l := newLockout(t, ratelimit.LockoutConfig{})
+			for range 5 {
+				ok, err := l.Attempt(t.Context(), "k", func(context.Context) (bool, error) { return errMismatch == nil, errMismatch })
+				if ok || err != errMismatch {
+					t.Errorf("%v, %v", ok, err)
+				}
+			}
+			wantBlocked(t, l, "k", day)
+		},
+		"LO-16 an error that does not say undecided is counted, whatever comes with it": func(t *testing.T) {
+			l := newLockout(t, ratelimit.LockoutConfig{})
+			guess(t, l, "k", 3)
+			if ok, err := l.Attempt(t.Context(), "k", func(context.Context) (bool, error) { return true, errDown }); ok || err != errDown {
+				t.Errorf("%v, %v", ok, err)
+			}
+			wantStatus(t, l, "k", 1, 0)
 		},
 		"LO-31 the wait does not depend on the key": func(t *testing.T) {
 			l := newLockout(t, ratelimit.LockoutConfig{})
@@ -341,7 +365,8 @@ func TestLockout_clientGone(t *testing.T) {
 		"LO-03 wrong stays counted":  {false, nil, 4},
 		"LO-37 right is forgiven":    {true, nil, 5},
 		"LO-16 undecided, refunded":  {false, errUndecided, 5},
-		"LO-16 gone, so not decided": {false, context.Canceled, 5},
+		"LO-16 gone, and it says so": {false, fmt.Errorf("%w: %w", ratelimit.ErrUndecided, context.Canceled), 5},
+		"LO-16 gone, and it doesn't": {false, context.Canceled, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLockout(t, ratelimit.LockoutConfig{Store: listening{ratelimit.NewMemoryStore(0)}})

@@ -67,7 +67,7 @@ func lockouts() contest {
 		contenders: []contender{
 			{name: "a limiter's decision", kind: ours, setup: decides(gatehouseDecider, 1, 1)},
 			{name: "lockout, right", kind: ours, setup: attempt(true, nil)},
-			{name: "lockout, undecided", kind: ours, setup: attempt(false, context.Canceled)},
+			{name: "lockout, undecided", kind: ours, setup: attempt(false, ratelimit.ErrUndecided)},
 			{name: "lockout, blocked", kind: ours, setup: attempt(false, nil)},
 		}}
 }

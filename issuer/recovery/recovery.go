@@ -248,7 +248,11 @@ func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, erro
 		return false, err
 	}
 	ok, err := r.c.Lockout.Attempt(ctx, account, func(ctx context.Context) (bool, error) {
-		return r.spend(ctx, account, code)
+		ok, err := r.spend(ctx, account, code)
+		if err != nil { // before the code was compared, or after it was right: no look is gained
+			err = fmt.Errorf("%w: %w", ratelimit.ErrUndecided, err)
+		}
+		return ok, err
 	})
 	if errors.Is(err, errSpent) {
 		return false, nil

@@ -213,7 +213,7 @@ func TestLostReplies(t *testing.T) {
 func TestSettlements(t *testing.T) {
 	store := newStore(t, anyServer(t).client(t), ratelimitredis.Config{})
 	lockout := newLockout(t, store, day)
-	undecided := errors.New("no idea")
+	undecided := fmt.Errorf("%w: no idea", ratelimit.ErrUndecided)
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {

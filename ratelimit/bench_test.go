@@ -202,7 +202,7 @@ func BenchmarkLockout(b *testing.B) {
 				if right {
 					return true, nil
 				}
-				return false, context.Canceled
+				return false, ratelimit.ErrUndecided
 			}
 			b.ReportAllocs()
 			for b.Loop() {

@@ -23,7 +23,8 @@
 //   - Where several limits apply, nothing is charged if one refuses.
 //   - A Retry-After that is waited for is enough, and not a second too long.
 //   - The [Store] is atomic and has the clock; the policy is here.
-//   - Memory that strangers can fill is bounded, and the bound frees nobody.
+//   - Memory that strangers can fill is bounded. Reaching the bound frees nobody who
+//     is exhausted or blocked, and costs others no more than a [MemoryStore] says.
 //   - Keys are kept as digests, and are in no error, log or answer.
 //
 // The handler counts whatever it is mounted on: mount it on the route, behind

@@ -42,8 +42,8 @@ type LockoutConfig struct {
 	// 0 means as long as Block.
 	Window time.Duration
 
-	// Logger hears of settlements that the store did not take. Nil is
-	// [slog.Default].
+	// Logger hears of settlements that the store did not take and, once a minute,
+	// of a [MemoryStore] that is full. Nil is [slog.Default].
 	Logger *slog.Logger
 }
 
@@ -65,6 +65,7 @@ type Lockout struct {
 	memory *MemoryStore // store, if it is ours
 	space  digest       // of the name, in memory
 	logger *slog.Logger
+	full   *alarm // of a MemoryStore
 }
 
 // ErrBlocked is what a [BlockedError] is.
@@ -116,6 +117,7 @@ func NewLockout(c LockoutConfig) (*Lockout, error) {
 		entry:  Entry{Policy: c.Name, Tries: c.Tries, Window: c.Window, Block: c.Block},
 		store:  c.Store,
 		logger: c.Logger,
+		full:   new(alarm),
 	}
 	if m, ok := c.Store.(*MemoryStore); ok {
 		l.memory, l.space = m, m.space(c.Name)
@@ -220,11 +222,22 @@ func (l *Lockout) log(ctx context.Context, key string, op Op, receipt uint64) (i
 	e := l.entry
 	e.Key, e.Op, e.Receipt = boundKey(key), op, receipt
 	if l.memory != nil {
-		return l.memory.log(l.space, &e)
+		charges, wait, err := l.memory.log(l.space, &e)
+		if err != nil {
+			l.alert(ctx, err)
+		}
+		return charges, wait, err
 	}
 	charges, wait, err := l.store.Log(ctx, e)
 	if err != nil {
 		return 0, 0, fmt.Errorf("ratelimit: store: %w", err)
 	}
 	return charges, wait, nil
+}
+
+// alert says that strangers have filled the memory, once a minute.
+func (l *Lockout) alert(ctx context.Context, err error) {
+	if silent, ok := l.full.rings(time.Minute); ok {
+		l.logger.ErrorContext(ctx, "ratelimit: too many keys are blocked: last tries are refused without a look", "lockout", l.entry.Policy, "unlogged", silent, "error", err)
+	}
 }

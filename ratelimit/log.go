@@ -50,7 +50,7 @@ func (a *attempts) apply(e *Entry, now int64) (charges int, wait time.Duration) 
 func (a *attempts) forget(e *Entry, now int64) {
 	n := len(a.charges)
 	if n >= e.Tries {
-		if now >= a.charges[n-1].at+int64(e.Block) {
+		if now >= a.last()+int64(e.Block) {
 			a.charges = a.charges[:0]
 		}
 		return
@@ -71,14 +71,18 @@ func (a *attempts) settle(e *Entry) {
 		if a.blocks {
 			keep = e.Block
 		}
-		a.until = a.charges[n-1].at + int64(keep)
+		a.until = a.last() + int64(keep)
 	}
 }
 
+// last is the time of the last charge; there must be one.
+func (a *attempts) last() int64 { return a.charges[len(a.charges)-1].at }
+
 // logTable holds the logs of a shard.
 type logTable struct {
-	logs map[digest]*attempts
-	peak int // entries that the map has room for
+	logs   map[digest]*attempts
+	peak   int // entries that the map has room for
+	blocks int // logs that block, or did when they were last touched
 }
 
 var errFull = errors.New("ratelimit: MemoryStore is full of logs that block")
@@ -97,14 +101,13 @@ func (m *MemoryStore) log(space digest, e *Entry) (charges int, wait time.Durati
 	s := m.shard(d)
 	s.mu.Lock()
 	now := m.time()
+	bound := m.bound / 8
 	a := s.logs.logs[d]
 	if a == nil && e.Op == OpCharge {
-		if a = s.logs.add(d, now, e.Tries, max(m.bound/8, 1)); a == nil {
-			err = errFull
-		}
+		a, err = s.logs.add(d, now, e.Tries, bound)
 	}
 	if a != nil {
-		charges, wait = a.apply(e, now)
+		charges, wait, err = s.logs.apply(a, e, now, bound/2)
 	}
 	s.mu.Unlock()
 	m.tidy(now)
@@ -122,9 +125,9 @@ func (e Entry) validate() error {
 }
 
 // add makes an empty log, at the bound in the place of another.
-func (t *logTable) add(d digest, now int64, tries, bound int) *attempts {
+func (t *logTable) add(d digest, now int64, tries, bound int) (*attempts, error) {
 	if len(t.logs) >= bound && !t.evict(now) {
-		return nil
+		return nil, errFull
 	}
 	if t.logs == nil {
 		t.logs = make(map[digest]*attempts)
@@ -132,28 +135,78 @@ func (t *logTable) add(d digest, now int64, tries, bound int) *attempts {
 	a := &attempts{charges: make([]charge, 0, tries)}
 	t.logs[d] = a
 	t.peak = max(t.peak, len(t.logs))
-	return a
+	return a, nil
 }
 
-// evict removes the log with the fewest charges of a few, of equals the
-// oldest, but none that blocks still.
+// apply is that of the log, but a charge by which more than most logs would block
+// is not made: those stay until they have ended, and the others need room.
+func (t *logTable) apply(a *attempts, e *Entry, now int64, most int) (charges int, wait time.Duration, err error) {
+	before := a.blocks
+	charges, wait = a.apply(e, now)
+	t.count(before, a.blocks)
+	if before || !a.blocks || wait > 0 || t.blocks <= most {
+		return charges, wait, nil
+	}
+	if t.sweep(now); t.blocks <= most {
+		return charges, wait, nil
+	}
+	undo := *e
+	undo.Op = OpRefund
+	a.apply(&undo, now)
+	t.count(true, a.blocks)
+	return 0, 0, errFull
+}
+
+func (t *logTable) count(before, after bool) {
+	switch {
+	case after && !before:
+		t.blocks++
+	case before && !after:
+		t.blocks--
+	}
+}
+
+func (t *logTable) remove(d digest, a *attempts) {
+	t.count(a.blocks, false)
+	delete(t.logs, d)
+}
+
+// evict removes one that has expired, or else, of the logs with as many charges
+// as most have, the one whose last is oldest; but none that blocks still.
+//
+// To have c charges at a key forgotten, a stranger thus has to bring a fair share
+// of the logs to c charges after them. The fewest charges first would be cheaper:
+// where all others block, or have many charges, a single guess at another key
+// would do. So would the soonest to expire, among windows of different length.
 func (t *logTable) evict(now int64) bool {
-	var victim digest
-	var least *attempts
-	n := 0
+	var having [maxTries + 1]int // how many logs have so many charges
 	for d, a := range t.logs {
-		if n++; n > evictSample && least != nil {
-			break
+		if a.until <= now {
+			t.remove(d, a)
+			return true
 		}
-		if a.blocks && a.until > now {
-			continue
-		}
-		if least == nil || len(a.charges) < len(least.charges) || len(a.charges) == len(least.charges) && a.until < least.until {
-			victim, least = d, a
+		if !a.blocks {
+			having[len(a.charges)]++
 		}
 	}
-	delete(t.logs, victim)
-	return least != nil
+	most := 0
+	for n := range having {
+		if having[n] > having[most] {
+			most = n
+		}
+	}
+	var victim digest
+	var oldest *attempts
+	for d, a := range t.logs {
+		if !a.blocks && len(a.charges) == most && (oldest == nil || a.last() < oldest.last()) {
+			victim, oldest = d, a
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	t.remove(victim, oldest)
+	return true
 }
 
 // sweep removes the expired. A Go map never shrinks: one that was four times
@@ -161,7 +214,7 @@ func (t *logTable) evict(now int64) bool {
 func (t *logTable) sweep(now int64) {
 	for d, a := range t.logs {
 		if now >= a.until {
-			delete(t.logs, d)
+			t.remove(d, a)
 		}
 	}
 	if len(t.logs)*4 < t.peak {

@@ -21,9 +21,17 @@ import (
 // exhausted bucket never does, so a flood of other keys frees nobody. Where all
 // are exhausted, new keys share overflow buckets, each under the limit of one
 // key: the flood gets no further, and keys that are known are not affected.
-// Lockouts have an eighth as many logs; there the log with the fewest charges
-// goes, never one that blocks, and where all block new keys are refused with an
-// error.
+//
+// Lockouts have an eighth as many logs, and there no rule keeps both halves of that
+// law whole: blocks that are never forgotten fill any memory. So a log that blocks
+// stays until its block ends, whatever comes; half of the logs may block. From
+// then on a guess that would be a key's last is not looked at but refused with an
+// error, which the [Lockout] logs once a minute: everybody else has all tries but
+// the last, and with Tries 1, none. Of the logs that don't block, the oldest makes
+// room of those with as many charges as most have: with the default bound and 5
+// tries it takes some 16,000 guesses at other keys for each that is forgotten. Who
+// expects such a flood limits guesses by address, keeps lockouts in a store of
+// their own and makes it larger, or keeps them on disk: issuer/recovery.NewLog.
 //
 // Nothing runs in the background. What has expired is removed piece by piece
 // by the requests themselves, some four thousand buckets at a time, and tables

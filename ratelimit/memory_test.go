@@ -1,7 +1,12 @@
 package ratelimit_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,10 +103,51 @@ func TestMemoryStore_bound(t *testing.T) {
 			wantStatus(t, l, "almost", 1, 0)
 		})
 	})
-	t.Run("LO-25 full of blocked ones: refused, not let in", func(t *testing.T) {
+	t.Run("LO-25 where half of them block, others have all tries but the last", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLockout(t, ratelimit.LockoutConfig{Tries: 1, Store: ratelimit.NewMemoryStore(bound)})
-			for i := range bound / 8 {
+			var lines strings.Builder
+			l := newLockout(t, ratelimit.LockoutConfig{Store: ratelimit.NewMemoryStore(bound), Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+			guess(t, l, "almost", 4)
+			for i := range bound / 16 {
+				guess(t, l, strconv.Itoa(i), 5)
+			}
+			for i := range 100 {
+				for range 5 {
+					l.Attempt(t.Context(), "more"+strconv.Itoa(i), wrong)
+				}
+			}
+			for i := range 10_000 {
+				guess(t, l, "stranger"+strconv.Itoa(i), 1)
+			}
+			for i := range bound / 16 {
+				wantStatus(t, l, strconv.Itoa(i), 0, day)
+			}
+			wantStatus(t, l, "almost", 1, 0)
+			guess(t, l, "new", 4)
+			for _, key := range []string{"new", "almost"} {
+				if ok, err := l.Attempt(t.Context(), key, never(t)); ok || err == nil || errors.Is(err, ratelimit.ErrBlocked) {
+					t.Errorf("%v, %v", ok, err)
+				}
+			}
+			wantStatus(t, l, "new", 1, 0)
+			if ok, err := l.Attempt(t.Context(), "owner", right); !ok || err != nil {
+				t.Errorf("%v, %v", ok, err)
+			}
+			if n := strings.Count(lines.String(), "level=ERROR"); n != 1 || strings.Contains(lines.String(), "more") {
+				t.Errorf("%d lines: %.500s", n, &lines)
+			}
+			l.Unblock(t.Context(), "0")
+			guess(t, l, "almost", 1) // there is room for one
+			wantBlocked(t, l, "almost", day)
+			time.Sleep(day)
+			guess(t, l, "new", 5)
+			wantBlocked(t, l, "new", day)
+		})
+	})
+	t.Run("LO-25 with a single try: refused, not let in", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLockout(t, ratelimit.LockoutConfig{Tries: 1, Store: ratelimit.NewMemoryStore(bound), Logger: quietLog})
+			for i := range bound / 16 {
 				guess(t, l, strconv.Itoa(i), 1)
 			}
 			if ok, err := l.Attempt(t.Context(), "new", never(t)); ok || err == nil {
@@ -112,6 +158,33 @@ func TestMemoryStore_bound(t *testing.T) {
 			guess(t, l, "new", 1)
 		})
 	})
+	// However the memory has been filled before, one more look at the victim costs
+	// guesses at others: in a shard of 512 logs 64, a quarter of half of them.
+	for i := range 12 {
+		charges, others := i/2, bound/8-1+i%2*bound/8
+		t.Run(fmt.Sprintf("LO-25 looks at a victim where %d others have %d charges", others, charges), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := ratelimit.NewMemoryStore(bound)
+				l := newLockout(t, ratelimit.LockoutConfig{Store: store, Logger: quietLog})
+				long := newLockout(t, ratelimit.LockoutConfig{Name: "long", Window: 2 * day, Store: store, Logger: quietLog})
+				for i := range others {
+					for range charges {
+						long.Attempt(t.Context(), strconv.Itoa(i), wrong)
+					}
+				}
+				looks := 0
+				const guesses = 2000
+				for i := range guesses {
+					time.Sleep(time.Second)
+					l.Attempt(t.Context(), "victim", func(context.Context) (bool, error) { looks++; return false, nil })
+					l.Attempt(t.Context(), "stranger"+strconv.Itoa(i), wrong)
+				}
+				if most := 5 + guesses/64; looks > most {
+					t.Errorf("%d looks for %d guesses at others, want at most %d", looks, guesses, most)
+				}
+			})
+		})
+	}
 }
 
 // What has expired is given back by whatever requests come, even if they are

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,8 @@ var proofs = []proof{
 	{"Take/1000 in parallel", (*kit).takeParallel, false},
 	{"Take/several cells in parallel, in any order", (*kit).takeCrossing, false},
 	{"Log/charges up to the tries", (*kit).logCharges, true},
+	{"Log/policy and key are apart", (*kit).logPolicies, true},
+	{"Log/all bits of a receipt count", (*kit).logReceipts, true},
 	{"Log/a blocked key is not charged", (*kit).logBlocked, true},
 	{"Log/charges expire after the window", (*kit).logWindow, true},
 	{"Log/a block ends and forgets all", (*kit).logBlockEnds, true},
@@ -97,6 +100,13 @@ const (
 
 // awkward are keys that must stay apart.
 var awkward = []string{"a", "b", "a:b", "a|b", "{a}", "*", "a\n", " ", "\x00", "\xff\xfe", "ä", strings.Repeat("x", 127), strings.Repeat("x", 128)}
+
+// Names joined to one: "p-b" and "a" is not "p" and "b-a". A name has no more
+// characters than letters, digits and these, a key has all.
+var (
+	policies = []string{"a", "p", "pb", "p-b", "p.b", "p_b"}
+	joined   = []string{"ba", "b-a", "b.a", "b_a", "-b-a", ".b.a", "_b_a"}
+)
 
 func cell(policy, key string, cost, burst int) ratelimit.Cell {
 	return ratelimit.Cell{Policy: policy, Key: key, Cost: time.Duration(cost) * interval, Interval: interval, Tolerance: time.Duration(burst) * interval}
@@ -183,8 +193,8 @@ func (k *kit) takeAllOrNothing() {
 }
 
 func (k *kit) takeApart() {
-	for _, policy := range []string{"p", "p-b", "a"} {
-		for _, key := range awkward {
+	for _, policy := range policies {
+		for _, key := range slices.Concat(awkward, joined) {
 			if ok, _ := k.take(cell(policy, key, 1, 1)); !ok {
 				k.Errorf("%s/%.10q was charged for another", policy, key)
 			}
@@ -272,6 +282,39 @@ func (k *kit) logCharges() {
 	k.log(entry("k", ratelimit.OpPeek, 0), 3, true)
 	for _, key := range awkward {
 		k.log(entry(key, ratelimit.OpCharge, 1), 1, false)
+	}
+}
+
+func (k *kit) logPolicies() {
+	for _, policy := range policies {
+		for _, key := range slices.Concat([]string{"a"}, joined) {
+			e := entry(key, ratelimit.OpCharge, 1)
+			e.Policy, e.Tries, e.Window, e.Block = policy, 2, time.Hour, time.Hour
+			k.log(e, 1, false)
+			e.Receipt = 2
+			k.log(e, 2, false)
+			e.Receipt = 3
+			k.log(e, 2, true)
+		}
+	}
+}
+
+// logReceipts charges under 0 and what differs from it in one bit each, and takes
+// the charges back one by one.
+func (k *kit) logReceipts() {
+	step := func(op ratelimit.Op, bit int) ratelimit.Entry {
+		e := entry("k", op, 0)
+		if bit > 0 {
+			e.Receipt = 1 << (bit - 1)
+		}
+		e.Tries, e.Window, e.Block = 100, time.Hour, time.Hour
+		return e
+	}
+	for bit := range 65 {
+		k.log(step(ratelimit.OpCharge, bit), bit+1, false)
+	}
+	for bit := range 65 {
+		k.log(step(ratelimit.OpRefund, bit), 64-bit, false)
 	}
 }
 

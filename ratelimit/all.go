@@ -53,7 +53,7 @@ func All(limiters ...*Limiter) (*Limiter, error) {
 
 // takeAll is the way of several limits. ask says who pays, and how much.
 func (l *Limiter) takeAll(ctx context.Context, ask func(*policy) (key string, n int, err error)) (Decision, error) {
-	if len(l.parts) == 0 {
+	if l == nil || len(l.parts) == 0 {
 		return Decision{}, errZero
 	}
 	if l.memory != nil { // cells that only ours sees stay on the stack

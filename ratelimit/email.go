@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -19,24 +18,30 @@ import (
 // Plus tags and dots in the local part are kept: victim+a@ and victim@ are two
 // addresses. If your accounts fold them, fold them first.
 //
-// Email is idempotent. It proves nothing about whether the address exists.
+// Its errors match [ErrBadRequest], for keys. Email is idempotent. It proves nothing about whether the address exists.
 func Email(address string) (string, error) {
 	address = strings.Trim(address, " \t\r\n")
 	if len(address) > 254 { // RFC 5321 section 4.5.3.1.3, less the brackets
-		return "", errors.New("ratelimit: e-mail address is longer than 254 characters")
+		return "", emailError("e-mail address is longer than 254 characters")
 	}
 	local, domain, ok := strings.Cut(address, "@")
 	if !ok {
-		return "", errors.New("ratelimit: e-mail address has no @")
+		return "", emailError("e-mail address has no @")
 	}
 	if err := checkLabels(local, 64, localChar); err != nil {
-		return "", fmt.Errorf("ratelimit: local part of e-mail address %w", err)
+		return "", emailError("local part of e-mail address " + err.Error())
 	}
 	if err := checkLabels(domain, 253, domainChar); err != nil {
-		return "", fmt.Errorf("ratelimit: domain of e-mail address %w", err)
+		return "", emailError("domain of e-mail address " + err.Error())
 	}
 	return strings.ToLower(address), nil
 }
+
+type emailError string
+
+func (e emailError) Error() string { return "ratelimit: " + string(e) }
+
+func (e emailError) Is(target error) bool { return target == ErrBadRequest }
 
 // checkLabels wants non-empty labels between dots. Its errors don't repeat the
 // address, which is nobody's business in a log.

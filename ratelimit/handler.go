@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -17,6 +16,7 @@ type answer struct {
 	legacy string
 	deny   func(http.ResponseWriter, *http.Request, Decision, error)
 	logger *slog.Logger
+	alarm  *alarm // of what is logged at Error
 
 	policyHeader []string
 	legacyNames  [3]string
@@ -43,29 +43,56 @@ func (a *answer) render(parts []*policy) {
 }
 
 // Handler lets pass to next what the limit admits, and is the only writer of
-// what it refuses: 429 with Retry-After (RFC 6585 section 4), or 503 if the
-// request could not be judged. The answer is given before the body is read.
+// what it refuses: 429 with Retry-After (RFC 6585 section 4), or, if the request
+// could not be judged, 400 where its key is an [ErrBadRequest] and else 503. The
+// answer is given before the body is read.
+//
+// A limiter that can judge no request, since it has no Key, is told to the Logger
+// at once.
 func (l *Limiter) Handler(next http.Handler) http.Handler {
+	if l == nil {
+		l = new(Limiter)
+	}
+	l.answer.mounted(l.mistake())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.serve(w, r, next) })
 }
 
 func (l *Limiter) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	var d Decision
-	if err := l.check(r, &d); err != nil {
-		l.answer.fail(w, r, err)
+	err := l.check(r, &d)
+	l.answer.write(w, r, &d, err)
+	if err == nil && d.Allowed {
+		next.ServeHTTP(w, r)
+	}
+}
+
+// Refuse answers r as Handler would have, had it been decided upon as Check or
+// Allow did, which d and err are of: with headers, Retry-After, and a body or
+// Config.Deny. It is for frameworks with handlers of another form, and for keys
+// that only the handler knows. If d admits, it sets the headers of the limit and
+// answers nothing.
+func (l *Limiter) Refuse(w http.ResponseWriter, r *http.Request, d Decision, err error) {
+	if l == nil {
+		l = new(Limiter)
+	}
+	l.answer.write(w, r, &d, err)
+}
+
+// write answers what is not admitted, and sets the headers of what is.
+func (a *answer) write(w http.ResponseWriter, r *http.Request, d *Decision, err error) {
+	if err != nil {
+		a.fail(w, r, err)
 		return
 	}
 	switch {
-	case !l.answer.quiet && d.Policy != "":
-		l.answer.headers(w.Header(), &d)
+	case !a.quiet && d.Policy != "":
+		a.headers(w.Header(), d)
 	case !d.Allowed:
-		w.Header()[fieldRetry] = []string{strconv.FormatInt(wholeSeconds(d.RetryAfter), 10)}
+		w.Header()[fieldRetry] = []string{strconv.FormatInt(max(1, wholeSeconds(d.RetryAfter)), 10)}
 	}
 	if !d.Allowed {
-		l.answer.refuse(w, r, &d)
-		return
+		a.refuse(w, r, d)
 	}
-	next.ServeHTTP(w, r)
 }
 
 func (a *answer) refuse(w http.ResponseWriter, r *http.Request, d *Decision) {
@@ -74,28 +101,11 @@ func (a *answer) refuse(w http.ResponseWriter, r *http.Request, d *Decision) {
 		return
 	}
 	i := slices.IndexFunc(a.bodies, func(b body) bool { return b.policy == d.Policy })
-	writeProblem(w, http.StatusTooManyRequests, a.bodies[i].text)
-}
-
-// retryUnknown is told to clients when nothing can be known.
-var retryUnknown = []string{"5"}
-
-func (a *answer) fail(w http.ResponseWriter, r *http.Request, err error) {
-	logger := a.logger
-	if logger == nil {
-		logger = slog.Default()
-	}
-	level := slog.LevelError
-	if errors.Is(err, ErrUnavailable) {
-		level = slog.LevelDebug // the Breaker has said so once, for all of them
-	}
-	logger.Log(r.Context(), level, "request refused, its limit could not be judged", "error", err)
-	w.Header()[fieldRetry] = retryUnknown
-	if a.deny != nil {
-		a.deny(w, r, Decision{}, err)
+	if i < 0 { // a Decision of another limiter, or a zero one
+		writeProblem(w, http.StatusTooManyRequests, quotaProblem("", true))
 		return
 	}
-	writeProblem(w, http.StatusServiceUnavailable, unavailable)
+	writeProblem(w, http.StatusTooManyRequests, a.bodies[i].text)
 }
 
 // The values of headers that are always the same are shared: as they are full, an
@@ -135,8 +145,6 @@ func quotaProblem(name string, quiet bool) []byte {
 	}
 	return p.json()
 }
-
-var unavailable = problem{Type: "about:blank", Title: "Service Unavailable", Status: http.StatusServiceUnavailable}.json()
 
 func (p problem) json() []byte {
 	b, _ := json.Marshal(p) // strings and numbers: can't fail

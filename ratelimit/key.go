@@ -10,9 +10,15 @@ import (
 
 // A KeyFunc says whose bucket a request is charged to. Where it returns an
 // error or an empty key the request is refused: nobody is unlimited because
-// nobody knows who he is. It is called before the body is read, and must be
-// safe for concurrent use. Any function will do: the subject of a token, an
-// account after [Email], a constant for a limit of the whole route.
+// nobody knows who he is. The answer is 503, or 400 if the error is [ErrBadRequest].
+//
+// It is called before the body is read and must not read it, by FormValue neither:
+// what it has read the handler misses, and what strangers send before they are
+// limited costs work. Where only the body says who is meant, limit by address, and
+// by account in the handler: [Limiter.Allow] with the account, and [Limiter.Refuse].
+//
+// It must be safe for concurrent use. Any function will do: the subject of a token,
+// an account of the path after [Email], a constant for a limit of the whole route.
 type KeyFunc func(*http.Request) (string, error)
 
 // RemoteIP is a [KeyFunc]: the address of the peer. It never reads forwarded

@@ -57,7 +57,7 @@ func (l Limit) validate() error {
 	if l.Burst < 1 {
 		errs = append(errs, fmt.Errorf("ratelimit: Limit.Burst is %d, must be at least 1", l.Burst))
 	}
-	if rateOK && l.Burst >= 1 && float64(l.Burst)*1e9/r > float64(maxTolerance) {
+	if rateOK && l.Burst >= 1 && float64(l.Burst)*math.Round(1e9/r) > float64(maxTolerance) { // as tolerance, which might overflow
 		errs = append(errs, fmt.Errorf("ratelimit: Limit takes longer than %v to refill", maxTolerance.Round(time.Hour)))
 	}
 	return errors.Join(errs...)

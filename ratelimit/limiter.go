@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -49,18 +50,21 @@ type Config struct {
 	Quiet bool
 
 	// Legacy sends older headers as well: "X-RateLimit" or "X-Rate-Limit",
-	// followed by -Limit, -Remaining and -Reset, the latter in seconds from
-	// now. Empty sends none.
+	// followed by -Limit, -Remaining and -Reset. Empty sends none. The last is
+	// the t of RateLimit: the seconds, rounded up, until the bucket is full
+	// (Decision.Reset), or, if there is not enough left for one more such
+	// request, until there is (Decision.RetryAfter). So where the last token
+	// goes it is less than before: 20, 40, 20 with 3 a minute.
 	Legacy string
 
 	// Deny writes a refusal in your own form, after Retry-After and the limit
-	// headers are set. If err is not nil the request could not be judged; it
-	// is for your log, not for the client. Nil writes RFC 9457 problem JSON,
-	// 429 or 503.
+	// headers are set. If err is not nil the request could not be judged: it is
+	// an [ErrBadRequest], the client's mistake, or ours; its text is not for the
+	// client. Nil writes RFC 9457 problem JSON, 429, or 400 and 503.
 	Deny func(w http.ResponseWriter, r *http.Request, d Decision, err error)
 
-	// Logger hears of requests that could not be judged. Nil is
-	// [slog.Default].
+	// Logger hears of requests that could not be judged: at Error, at most once a
+	// second, and at Debug, if it was the client's mistake. Nil is [slog.Default].
 	Logger *slog.Logger
 }
 
@@ -84,7 +88,7 @@ type Decision struct {
 }
 
 // A Limiter admits or refuses. It is made by [New] or [All], immutable, and
-// safe for concurrent use. The zero Limiter refuses everything.
+// safe for concurrent use. The zero Limiter and a nil one refuse everything.
 type Limiter struct {
 	parts   []*policy
 	store   Store
@@ -129,7 +133,7 @@ func New(c Config) (*Limiter, error) {
 	if c.LocalShare > 0 {
 		p.local = compile(c, c.Limit.share(c.LocalShare))
 	}
-	l.answer = answer{quiet: c.Quiet, legacy: c.Legacy, deny: c.Deny, logger: c.Logger}
+	l.answer = answer{quiet: c.Quiet, legacy: c.Legacy, deny: c.Deny, logger: c.Logger, alarm: new(alarm)}
 	l.answer.render(l.parts)
 	return l, nil
 }
@@ -144,16 +148,14 @@ func (c Config) validate() error {
 	return errors.Join(append(errs, validateStore("Config", c.Store), c.validateFailure())...)
 }
 
+// validateStore also finds a nil pointer in s: the usual remains of an error that
+// was not looked at.
 func validateStore(where string, s Store) error {
-	switch s := s.(type) {
-	case *MemoryStore:
-		if s == nil {
-			return fmt.Errorf("ratelimit: %s.Store is a nil *MemoryStore", where)
-		}
-	case *Breaker:
-		if s == nil || s.store == nil {
-			return fmt.Errorf("ratelimit: %s.Store is a *Breaker that was not made by NewBreaker", where)
-		}
+	if v := reflect.ValueOf(s); v.Kind() == reflect.Pointer && v.IsNil() {
+		return fmt.Errorf("ratelimit: %s.Store is a nil %T: was its error looked at?", where, s)
+	}
+	if b, ok := s.(*Breaker); ok && b.store == nil {
+		return fmt.Errorf("ratelimit: %s.Store is a *Breaker that was not made by NewBreaker", where)
 	}
 	return nil
 }
@@ -223,7 +225,7 @@ func (l *Limiter) Check(r *http.Request) (d Decision, err error) {
 }
 
 func (l *Limiter) check(r *http.Request, d *Decision) (err error) {
-	if len(l.parts) != 1 {
+	if l == nil || len(l.parts) != 1 {
 		*d, err = l.takeAll(r.Context(), func(p *policy) (string, int, error) { return p.ask(r) })
 		return err
 	}
@@ -238,7 +240,7 @@ func (l *Limiter) check(r *http.Request, d *Decision) (err error) {
 // sets d where it is, and its callers are inlined: copies of a Decision are a
 // tenth of making one.
 func (l *Limiter) allow(ctx context.Context, key string, n int, d *Decision) error {
-	if len(l.parts) != 1 {
+	if l == nil || len(l.parts) != 1 {
 		return l.allowAll(ctx, key, n, d)
 	}
 	p := l.parts[0]
@@ -291,7 +293,7 @@ func (p *policy) costError(n int) error {
 // is spent.
 func (p *policy) ask(r *http.Request) (key string, n int, err error) {
 	if p.key == nil {
-		return "", 0, fmt.Errorf("ratelimit: %s has no Key for requests", p.name)
+		return "", 0, p.noKey()
 	}
 	if key, err = p.key(r); err != nil {
 		return "", 0, fmt.Errorf("ratelimit: key of %s: %w", p.name, err)
@@ -300,6 +302,22 @@ func (p *policy) ask(r *http.Request) (key string, n int, err error) {
 		return key, 1, nil
 	}
 	return key, p.cost(r), nil
+}
+
+func (p *policy) noKey() error { return fmt.Errorf("ratelimit: %s has no Key for requests", p.name) }
+
+// mistake is why l can judge no request.
+func (l *Limiter) mistake() error {
+	if len(l.parts) == 0 {
+		return errZero
+	}
+	var errs []error
+	for _, p := range l.parts {
+		if p.key == nil {
+			errs = append(errs, p.noKey())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // maxKey bounds what a stranger can make a store work on.

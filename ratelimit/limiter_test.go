@@ -138,25 +138,27 @@ func TestDecision_reset(t *testing.T) {
 func TestNew_refuses(t *testing.T) {
 	good := ratelimit.Per(1, time.Second)
 	for name, c := range map[string]ratelimit.Config{
-		"XX-01 zero Config":            {},
-		"no name":                      {Limit: good},
-		"name with quote":              {Name: `a"`, Limit: good},
-		"name with newline":            {Name: "a\n", Limit: good},
-		"long name":                    {Name: strings.Repeat("a", 65), Limit: good},
-		"RL-20 limit 0":                {Name: "a", Limit: ratelimit.Per(0, time.Second)},
-		"RL-20 limit negative":         {Name: "a", Limit: ratelimit.Per(-1, time.Second)},
-		"RL-20 per nothing":            {Name: "a", Limit: ratelimit.Per(1, 0)},
-		"RL-20 per negative time":      {Name: "a", Limit: ratelimit.Per(1, -time.Second)},
-		"RL-20 burst 0":                {Name: "a", Limit: ratelimit.Limit{Rate: 1}},
-		"RL-20 burst negative":         {Name: "a", Limit: ratelimit.Limit{Rate: 1, Burst: -1}},
-		"RL-20 rate Inf":               {Name: "a", Limit: ratelimit.Limit{Rate: rate.Inf, Burst: 1}},
-		"RL-20 rate +Inf":              {Name: "a", Limit: ratelimit.Limit{Rate: rate.Limit(math.Inf(1)), Burst: 1}},
-		"RL-20 rate NaN":               {Name: "a", Limit: ratelimit.Limit{Rate: rate.Limit(math.NaN()), Burst: 1}},
-		"RL-20 rate above a million":   {Name: "a", Limit: ratelimit.Limit{Rate: 1e6 + 1, Burst: 1}},
-		"RL-20 rate almost 0":          {Name: "a", Limit: ratelimit.Limit{Rate: 1e-300, Burst: 1}},
-		"RL-20 refills in a century":   {Name: "a", Limit: ratelimit.Limit{Rate: 1, Burst: math.MaxInt}},
-		"unknown legacy headers":       {Name: "a", Limit: good, Legacy: "X-Limit"},
-		"nil *MemoryStore in an iface": {Name: "a", Limit: good, Store: (*ratelimit.MemoryStore)(nil)},
+		"XX-01 zero Config":          {},
+		"no name":                    {Limit: good},
+		"name with quote":            {Name: `a"`, Limit: good},
+		"name with newline":          {Name: "a\n", Limit: good},
+		"long name":                  {Name: strings.Repeat("a", 65), Limit: good},
+		"RL-20 limit 0":              {Name: "a", Limit: ratelimit.Per(0, time.Second)},
+		"RL-20 limit negative":       {Name: "a", Limit: ratelimit.Per(-1, time.Second)},
+		"RL-20 per nothing":          {Name: "a", Limit: ratelimit.Per(1, 0)},
+		"RL-20 per negative time":    {Name: "a", Limit: ratelimit.Per(1, -time.Second)},
+		"RL-20 burst 0":              {Name: "a", Limit: ratelimit.Limit{Rate: 1}},
+		"RL-20 burst negative":       {Name: "a", Limit: ratelimit.Limit{Rate: 1, Burst: -1}},
+		"RL-20 rate Inf":             {Name: "a", Limit: ratelimit.Limit{Rate: rate.Inf, Burst: 1}},
+		"RL-20 rate +Inf":            {Name: "a", Limit: ratelimit.Limit{Rate: rate.Limit(math.Inf(1)), Burst: 1}},
+		"RL-20 rate NaN":             {Name: "a", Limit: ratelimit.Limit{Rate: rate.Limit(math.NaN()), Burst: 1}},
+		"RL-20 rate above a million": {Name: "a", Limit: ratelimit.Limit{Rate: 1e6 + 1, Burst: 1}},
+		"RL-20 rate almost 0":        {Name: "a", Limit: ratelimit.Limit{Rate: 1e-300, Burst: 1}},
+		"RL-20 refills in a century": {Name: "a", Limit: ratelimit.Limit{Rate: 1, Burst: math.MaxInt}},
+		"RL-20 refills in 52 days if not for rounding": {Name: "a", Limit: ratelimit.Limit{Rate: rate.Limit(1e9 / 1499.6), Burst: 3003199566417}},
+		"nil store of another type":                    {Name: "a", Limit: good, Store: (*recorder)(nil)},
+		"unknown legacy headers":                       {Name: "a", Limit: good, Legacy: "X-Limit"},
+		"nil *MemoryStore in an iface":                 {Name: "a", Limit: good, Store: (*ratelimit.MemoryStore)(nil)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if l, err := ratelimit.New(c); err == nil || l != nil {
@@ -203,6 +205,51 @@ func TestZeroValuesRefuse(t *testing.T) {
 	t.Run("XX-01 Set", func(t *testing.T) {
 		if l, err := new(ratelimit.Set).Limiter("a"); err == nil {
 			t.Errorf("%+v", l)
+		}
+	})
+	t.Run("XX-01 nil Limiter", func(t *testing.T) {
+		var l *ratelimit.Limiter
+		if d, err := l.Allow(t.Context(), "k"); err == nil || d.Allowed {
+			t.Errorf("%+v, %v", d, err)
+		}
+		if d, err := l.AllowN(t.Context(), "k", 2); err == nil || d.Allowed {
+			t.Errorf("%+v, %v", d, err)
+		}
+		if d, err := l.Check(request("192.0.2.7:1")); err == nil || d.Allowed {
+			t.Errorf("%+v, %v", d, err)
+		}
+		for _, l := range []*ratelimit.Limiter{l, new(ratelimit.Limiter)} {
+			if w := serve(l.Handler(mustNotRun(t)), request("192.0.2.7:1")); w.Code != 503 || w.headers != 1 {
+				t.Errorf("%d, answered %d times", w.Code, w.headers)
+			}
+		}
+	})
+	t.Run("XX-01 nil and zero Set", func(t *testing.T) {
+		for _, s := range []*ratelimit.Set{nil, new(ratelimit.Set)} {
+			if l, err := s.Limiter("a"); err == nil {
+				t.Errorf("%+v", l)
+			}
+			name := func(*http.Request) string { return "a" }
+			for _, mount := range []func(http.Handler) http.Handler{s.Handler("a"), s.Handler(), s.Choose(name)} {
+				if w := serve(mount(mustNotRun(t)), request("192.0.2.7:1")); w.Code != 503 || w.headers != 1 {
+					t.Errorf("%d, answered %d times", w.Code, w.headers)
+				}
+			}
+		}
+		if err := (*ratelimit.Set)(nil).Replace(); err == nil {
+			t.Error("a nil Set was replaced")
+		}
+	})
+	t.Run("XX-01 nil Lockout", func(t *testing.T) {
+		var l *ratelimit.Lockout
+		if ok, err := l.Attempt(t.Context(), "k", never(t)); ok || err == nil || errors.Is(err, ratelimit.ErrBlocked) {
+			t.Errorf("%v, %v", ok, err)
+		}
+		if _, _, err := l.Status(t.Context(), "k"); err == nil {
+			t.Error("Status")
+		}
+		if err := l.Unblock(t.Context(), "k"); err == nil {
+			t.Error("Unblock")
 		}
 	})
 	t.Run("XX-01 Lockout", func(t *testing.T) {

@@ -58,7 +58,7 @@ type LockoutConfig struct {
 // anybody who knows the key: it should stop recovery, not login.
 //
 // It is made by [NewLockout], immutable, and safe for concurrent use. The zero
-// Lockout refuses with an error.
+// Lockout and a nil one refuse with an error.
 type Lockout struct {
 	entry  Entry // all but Key, Op and Receipt
 	store  Store
@@ -213,7 +213,7 @@ func (l *Lockout) Status(ctx context.Context, key string) (left int, blocked tim
 }
 
 func (l *Lockout) log(ctx context.Context, key string, op Op, receipt uint64) (int, time.Duration, error) {
-	if l.store == nil {
+	if l == nil || l.store == nil {
 		return 0, 0, errors.New("ratelimit: Lockout was not made by NewLockout")
 	}
 	if key == "" {

@@ -402,6 +402,7 @@ func TestNewLockout_refuses(t *testing.T) {
 		"block of a fraction of a µs":  {Name: "a", Block: time.Second + 1},
 		"block above a year":           {Name: "a", Block: 367 * day},
 		"negative window":              {Name: "a", Window: -time.Second},
+		"nil store of another type":    {Name: "a", Store: (*recorder)(nil)},
 		"nil *MemoryStore in an iface": {Name: "a", Store: (*ratelimit.MemoryStore)(nil)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // A Set holds limits by name, so that routes say which they are under and
 // configuration says what that means. It can be replaced while serving:
 // requests see the old limits or the new, never a mixture. Safe for concurrent
-// use. The zero Set knows no name, and so refuses.
+// use. The zero Set and a nil one know no name, and so refuse.
 //
 // To read it from a file again while serving:
 //
@@ -22,7 +22,13 @@ import (
 type Set struct {
 	mu      sync.Mutex // one Replace at a time
 	own     *MemoryStore
-	current atomic.Pointer[map[string]*Limiter]
+	current atomic.Pointer[held]
+}
+
+// held is what a set holds at a time. What it does not is answered for all of it.
+type held struct {
+	limiters map[string]*Limiter
+	answer   answer
 }
 
 // NewSet makes a set. Its error lists every mistake in all of them, and names
@@ -38,13 +44,19 @@ func NewSet(configs ...Config) (*Set, error) {
 // Replace puts these limits in the place of all that the set held, or reports
 // every mistake and changes nothing. Buckets are kept: a limit of the same
 // name goes on with what was spent, as the time that it took to refill then.
+//
+// Requests for names that the set does not have are told to the first Logger that
+// the limits have.
 func (s *Set) Replace(configs ...Config) error {
+	if s == nil {
+		return errors.New("ratelimit: Replace of a nil Set")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.own == nil {
 		s.own = NewMemoryStore(0)
 	}
-	limiters := make(map[string]*Limiter, len(configs))
+	h := &held{limiters: make(map[string]*Limiter, len(configs)), answer: answer{alarm: new(alarm)}}
 	var errs []error
 	for _, c := range configs {
 		if c.Store == nil {
@@ -54,31 +66,41 @@ func (s *Set) Replace(configs ...Config) error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("ratelimit: policy %q: %w", c.Name, err))
 		}
-		if _, ok := limiters[c.Name]; ok {
+		if _, ok := h.limiters[c.Name]; ok {
 			errs = append(errs, fmt.Errorf("ratelimit: policy %q is given twice", c.Name))
 		}
-		limiters[c.Name] = l
+		h.limiters[c.Name] = l
+		if h.answer.logger == nil {
+			h.answer.logger = c.Logger
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	s.current.Store(&limiters)
+	s.current.Store(h)
 	return nil
 }
 
 // Limiter gives the limit that has the name now, or, of several names, [All]
 // of them. An unknown name is an error.
-func (s *Set) Limiter(names ...string) (*Limiter, error) {
-	return pick(s.current.Load(), names)
+func (s *Set) Limiter(names ...string) (*Limiter, error) { return s.now().pick(names) }
+
+// nothing is what a set that was not made holds.
+var nothing = new(held)
+
+func (s *Set) now() *held {
+	if s != nil {
+		if h := s.current.Load(); h != nil {
+			return h
+		}
+	}
+	return nothing
 }
 
-func pick(from *map[string]*Limiter, names []string) (*Limiter, error) {
-	if from == nil {
-		return nil, errNoPolicy
-	}
+func (h *held) pick(names []string) (*Limiter, error) {
 	limiters := make([]*Limiter, len(names))
 	for i, name := range names {
-		l, ok := (*from)[name]
+		l, ok := h.limiters[name]
 		if !ok {
 			return nil, fmt.Errorf("%w: %q", errNoPolicy, name)
 		}
@@ -95,26 +117,33 @@ func pick(from *map[string]*Limiter, names []string) (*Limiter, error) {
 //
 //	mux.Handle("POST /login", set.Handler("DefaultRateLimitAuth")(login))
 //
-// A name that the set does not have then, refuses every request with 503.
+// A name that the set does not have then, refuses every request with 503. If it
+// does not have it now either, the Logger is told at once.
 func (s *Set) Handler(names ...string) func(http.Handler) http.Handler {
 	names = append([]string(nil), names...)
+	h := s.now()
+	l, err := h.pick(names)
+	if err == nil {
+		err = l.mistake()
+	}
+	h.answer.mounted(err)
 	type picked struct {
-		from    *map[string]*Limiter
+		from    *held
 		limiter *Limiter
 		err     error
 	}
 	var last atomic.Pointer[picked]
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			from := s.current.Load()
+			from := s.now()
 			p := last.Load()
 			if p == nil || p.from != from {
 				p = &picked{from: from}
-				p.limiter, p.err = pick(from, names)
+				p.limiter, p.err = from.pick(names)
 				last.Store(p)
 			}
 			if p.err != nil {
-				new(answer).fail(w, r, p.err)
+				from.answer.fail(w, r, p.err)
 				return
 			}
 			p.limiter.serve(w, r, next)
@@ -128,13 +157,15 @@ func (s *Set) Handler(names ...string) func(http.Handler) http.Handler {
 //	set.Choose(func(r *http.Request) string { return "party-" + partyOf(r) })
 //
 // A request for which it gives a name that the set doesn't have is refused with
-// 503. Mount it behind what finds out who is asking.
+// 503. Mount it behind what finds out who is asking; as of a [KeyFunc], name must
+// not read the body.
 func (s *Set) Choose(name func(*http.Request) string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			limiter, err := s.Limiter(name(r))
+			from := s.now()
+			limiter, err := from.pick([]string{name(r)})
 			if err != nil {
-				new(answer).fail(w, r, err)
+				from.answer.fail(w, r, err)
 				return
 			}
 			limiter.serve(w, r, next)

@@ -47,8 +47,9 @@
 //     new charges, and so guesses.
 //   - appendonly yes, appendfsync always: what was charged survives kill -9 and
 //     power failures. With everysec a power failure takes the last second or two,
-//     and so does kill -9 while the disk is slow; with appendonly no a crash takes all since the last snapshot. Whoever can
-//     make the server crash in between guesses more often than the tries say.
+//     and so does kill -9 while the disk is slow; with appendonly no a crash takes
+//     all since the last snapshot. Whoever can make the server crash in between
+//     guesses more often than the tries say.
 //   - Replicas are asynchronous: a failover loses what had not arrived, and with
 //     a partition two primaries may count for a while, each on its own.
 //

@@ -16,8 +16,10 @@
 // Laws:
 //
 //   - Closed by default: zero values refuse; a request without key, and one
-//     that the store can't judge, is refused with 503; 0 never means unlimited.
-//   - Check decides and writes nothing; Handler is the only writer.
+//     that the store can't judge, is refused with 503, or with 400 if that is its
+//     own mistake ([ErrBadRequest]); 0 never means unlimited.
+//   - Check decides and writes nothing; Handler is the only writer, and Refuse for
+//     those who have no use for a Handler. None of them reads the body.
 //   - A guess is charged before it is looked at, atomically, and refunded only if
 //     its check says that it was not looked at: [ErrUndecided].
 //   - Where several limits apply, nothing is charged if one refuses.

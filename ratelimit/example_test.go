@@ -5,8 +5,10 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,10 +63,12 @@ func ExampleLimiter_AllowN() {
 	// refused, in 4h0m0s <nil>
 }
 
-// An account is limited whoever asks, and an address whatever it asks for.
+// An account is limited whoever asks, and an address whatever it asks for. The
+// account is in the path: a key must not read the body (see Limiter.Refuse). What
+// is no address is the client's mistake, as the error of Email says.
 func ExampleAll() {
 	store := ratelimit.NewMemoryStore(0)
-	account := func(r *http.Request) (string, error) { return ratelimit.Email(r.FormValue("email")) }
+	account := func(r *http.Request) (string, error) { return ratelimit.Email(r.PathValue("email")) }
 	byAddress, err1 := ratelimit.New(ratelimit.Config{Name: "address", Limit: ratelimit.Per(100, time.Minute), Key: ratelimit.RemoteIP, Store: store, Quiet: true})
 	byAccount, err2 := ratelimit.New(ratelimit.Config{Name: "account", Limit: ratelimit.Per(1, time.Minute), Key: account, Store: store, Quiet: true})
 	if err := errors.Join(err1, err2); err != nil {
@@ -76,16 +80,74 @@ func ExampleAll() {
 		fmt.Println(err)
 		return
 	}
-	h := both.Handler(http.NotFoundHandler())
-	for _, email := range []string{"ann@example.com", "Ann@Example.com", "bob@example.com"} {
+	mux := http.NewServeMux()
+	mux.Handle("POST /recovery/{email}", both.Handler(http.NotFoundHandler()))
+	for _, email := range []string{"ann@example.com", "Ann@Example.com", "bob@example.com", "bob"} {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", "/?email="+email, nil))
+		mux.ServeHTTP(w, httptest.NewRequest("POST", "/recovery/"+email, nil))
 		fmt.Println(w.Code)
 	}
 	// Output:
 	// 404
 	// 429
 	// 404
+	// 400
+}
+
+// Only the body says which account is meant: the address is limited in front of
+// the handler, and the account by the handler, which has read the body.
+func ExampleLimiter_Refuse() {
+	byAddress, err1 := ratelimit.New(ratelimit.Config{Name: "address", Limit: ratelimit.Per(100, time.Minute), Key: ratelimit.RemoteIP, Quiet: true})
+	byAccount, err2 := ratelimit.New(ratelimit.Config{Name: "account", Limit: ratelimit.Per(1, time.Minute), Quiet: true})
+	if err := errors.Join(err1, err2); err != nil {
+		fmt.Println(err)
+		return
+	}
+	login := func(w http.ResponseWriter, r *http.Request) {
+		email, err := ratelimit.Email(r.PostFormValue("email"))
+		if err != nil {
+			http.Error(w, "not an address", http.StatusBadRequest)
+			return
+		}
+		if d, err := byAccount.Allow(r.Context(), email); err != nil || !d.Allowed {
+			byAccount.Refuse(w, r, d, err)
+			return
+		}
+		fmt.Fprint(w, "hello ", email)
+	}
+	h := byAddress.Handler(http.HandlerFunc(login))
+	for _, email := range []string{"ann@example.com", "Ann@Example.com", "bob@example.com"} {
+		r := httptest.NewRequest("POST", "/login", strings.NewReader("email="+email))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		fmt.Printf("%d %q\n", w.Code, w.Header().Get("Retry-After"))
+	}
+	// Output:
+	// 200 ""
+	// 429 "60"
+	// 200 ""
+}
+
+// A key that reads the body: the handler finds none.
+func ExampleKeyFunc_incorrect() {
+	limit, err := ratelimit.New(ratelimit.Config{
+		Name:  "account",
+		Limit: ratelimit.Per(1, time.Minute),
+		Key:   func(r *http.Request) (string, error) { return ratelimit.Email(r.FormValue("email")) },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := limit.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		fmt.Printf("%q %v\n", body, err)
+	}))
+	r := httptest.NewRequest("POST", "/login", strings.NewReader("email=ann@example.com"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	// Output: "" <nil>
 }
 
 func ExampleSet() {
@@ -293,57 +355,4 @@ func ExampleBreaker() {
 	set.Handler("search")(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/search", nil))
 	fmt.Println(w.Code, w.Header().Get("RateLimit"))
 	// Output: 404 "search";r=99;t=1
-}
-
-// Limits from configuration: every mistake is named, and nothing changes until
-// there is none.
-func ExampleParsePolicies() {
-	subject := func(r *http.Request) (string, error) { return r.Header.Get("Subject"), nil } // of a token, really
-	keys := map[string]ratelimit.KeyFunc{"subject": subject}
-	_, err := ratelimit.ParsePolicies([]byte(`{
-		"DefaultRateLimitAuth": {"limit": 5, "key": "remote-ip", "quiet": true},
-		"Search": {"limit": 100, "per": "1m", "key": "sbject"}
-	}`), ratelimit.Config{}, keys)
-	fmt.Println(err)
-	configs, err := ratelimit.ParsePolicies([]byte(`{
-		"DefaultRateLimitAuth": {"limit": 5, "per": "1m", "key": "remote-ip", "quiet": true},
-		"Search": {"limit": 100, "per": "1m", "key": "subject"}
-	}`), ratelimit.Config{}, keys)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	set, err := ratelimit.NewSet(configs...) // later: set.Replace(configs...)
-	fmt.Println(set != nil, err)
-	// Output:
-	// ratelimit: policy "DefaultRateLimitAuth": member "per" is missing
-	// ratelimit: policy "Search": member "key" names no key function: "sbject"
-	// true <nil>
-}
-
-// Different limits for different parties: the policy is chosen for each request,
-// behind the guard that knows the caller (claims.FromContext).
-func ExampleSet_Choose() {
-	subject := func(r *http.Request) (string, error) { return r.Header.Get("Subject"), nil }
-	set, err := ratelimit.NewSet(
-		ratelimit.Config{Name: "Guest", Limit: ratelimit.Per(10, time.Minute), Key: subject},
-		ratelimit.Config{Name: "Admin", Limit: ratelimit.Per(1000, time.Minute), Key: subject},
-	)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	party := func(r *http.Request) string { return r.Header.Get("Party") }
-	h := set.Choose(party)(http.NotFoundHandler())
-	for _, p := range []string{"Guest", "Admin"} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.Header.Set("Subject", "ann")
-		r.Header.Set("Party", p)
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		fmt.Println(w.Header().Get("RateLimit"))
-	}
-	// Output:
-	// "Guest";r=9;t=6
-	// "Admin";r=999;t=1
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
 
-func subject(r *http.Request) (string, error) { return r.Header.Get("Subject"), nil }
+func bySubject(r *http.Request) (string, error) { return r.Header.Get("Subject"), nil }
 
-var named = map[string]ratelimit.KeyFunc{"subject": subject}
+var named = map[string]ratelimit.KeyFunc{"subject": bySubject}
 
 func TestParsePolicies(t *testing.T) {
 	configs, err := ratelimit.ParsePolicies([]byte(`{
 		"DefaultRateLimitAuth": {"limit": 5, "per": "1m", "key": "remote-ip", "quiet": true},
 		"Search": {"limit": 100, "per": "1s", "burst": 300, "key": "subject", "legacy": "X-RateLimit"},
 		"None": {"limit": 1, "per": "24h"}
-	}`), ratelimit.Config{Key: subject}, named)
+	}`), ratelimit.Config{Key: bySubject}, named)
 	if err != nil || len(configs) != 3 {
 		t.Fatal(configs, err)
 	}
@@ -44,7 +44,7 @@ func TestParsePolicies(t *testing.T) {
 		t.Error(configs, err)
 	}
 	breaker := newBreaker(t, ratelimit.BreakerConfig{Store: newMoody()})
-	configs, err = ratelimit.ParsePolicies([]byte(`{"a": {"limit": 9, "per": "1h", "localShare": 0.5}, "b": {"limit": 9, "per": "1h", "failOpen": true}}`), ratelimit.Config{Key: subject, Store: breaker}, nil)
+	configs, err = ratelimit.ParsePolicies([]byte(`{"a": {"limit": 9, "per": "1h", "localShare": 0.5}, "b": {"limit": 9, "per": "1h", "failOpen": true}}`), ratelimit.Config{Key: bySubject, Store: breaker}, nil)
 	if err != nil || configs[0].LocalShare != 0.5 || !configs[1].FailOpen || configs[1].Store != breaker {
 		t.Error(configs, err)
 	}
@@ -141,8 +141,8 @@ func TestSet_reload(t *testing.T) {
 
 func TestSet_Choose(t *testing.T) {
 	set, err := ratelimit.NewSet(
-		ratelimit.Config{Name: "party-guest", Limit: ratelimit.Per(1, time.Hour), Key: subject},
-		ratelimit.Config{Name: "party-admin", Limit: ratelimit.Per(3, time.Hour), Key: subject},
+		ratelimit.Config{Name: "party-guest", Limit: ratelimit.Per(1, time.Hour), Key: bySubject},
+		ratelimit.Config{Name: "party-admin", Limit: ratelimit.Per(3, time.Hour), Key: bySubject},
 	)
 	if err != nil {
 		t.Fatal(err)

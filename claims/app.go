@@ -136,7 +136,7 @@ func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) erro
 		index := append(append([]int(nil), prefix...), i)
 		embedded := f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct && !isUnmarshaler(f.Type)
 		switch {
-		case f.Tag.Get("json") == "-":
+		case ignored(f):
 			continue
 		case f.Anonymous && !tagged && f.Type.Kind() == reflect.Pointer:
 			return fmt.Errorf("%v.%s: an embedded pointer is not supported", t, f.Name)
@@ -145,8 +145,8 @@ func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) erro
 				return err
 			}
 			continue
-		case !f.IsExported() && !(f.Anonymous && f.Type.Kind() == reflect.Struct): // whose fields may be exported
-			continue
+		case !f.IsExported() && (isUnmarshaler(f.Type) || !f.Anonymous || f.Type.Kind() != reflect.Struct):
+			continue // but not an embedded struct, whose fields may be exported
 		case strings.Contains(options, "string"):
 			return fmt.Errorf("%v.%s: the json option \"string\" is not supported", t, f.Name)
 		}
@@ -161,6 +161,9 @@ func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) erro
 	}
 	return nil
 }
+
+// ignored reports whether a field is not for JSON.
+func ignored(f reflect.StructField) bool { return f.Tag.Get("json") == "-" }
 
 func tagOf(f reflect.StructField) (name, options string, tagged bool) {
 	name, options, _ = strings.Cut(f.Tag.Get("json"), ",")

@@ -487,6 +487,26 @@ func TestAppOfEveryKind(t *testing.T) {
 	}
 }
 
+type (
+	when struct{ time.Time }
+	then struct{ time.Time }
+)
+
+// TestAppSkipsWhatNobodyCanSet embeds unexported structs that read themselves:
+// nothing outside can set them.
+func TestAppSkipsWhatNobodyCanSet(t *testing.T) {
+	type app struct {
+		when `json:"when"`
+		then `json:"then"`
+		Name string `json:"name"`
+	}
+	v := must(claims.NewVerifier[app](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: setOf(keyOf("EdDSA", ""))}))
+	payload := strings.TrimSuffix(goodPayload, "}") + `,"when":"2026-01-01T00:00:00Z","name":"x"}`
+	if c, err := v.VerifyAt(t.Context(), tokenOf("EdDSA", payload), moment); err != nil || c.App.Name != "x" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 // slow is a key set that takes its time.
 type slow struct{ claims.KeySet }
 

@@ -14,8 +14,8 @@ import (
 // In a map numbers are float64, which is exact for integers up to 2^53; a struct
 // field of an integer type or json.Number is exact.
 //
-// Whoever gets Claims may change them; only those of [Verifier.VerifyShared]
-// belong to others too.
+// Whoever gets Claims may change them, as they are a [Claims.Clone]; only those
+// of [Verifier.VerifyShared] belong to others too.
 type Claims[T any] struct {
 	Issuer    string    // iss, RFC 7519 §4.1.1
 	Subject   string    // sub, §4.1.2; with Dialect.ObjectSubject its compact JSON text

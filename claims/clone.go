@@ -8,8 +8,9 @@ import (
 
 // Clone returns a copy of c that shares nothing with it that either could
 // change: what one request writes into its claims, appends to them or sorts,
-// no other sees. Values in App of types that read themselves (UnmarshalJSON,
-// UnmarshalText) are copied as an assignment copies them.
+// no other sees. Fields of App that no token is read into (json:"-"), and
+// structs in it that read themselves (UnmarshalJSON, UnmarshalText), such as
+// big.Int, are copied as an assignment copies them.
 func (c *Claims[T]) Clone() Claims[T] {
 	clone := *c
 	clone.Audience, clone.Scope = slices.Clone(c.Audience), slices.Clone(c.Scope)
@@ -41,7 +42,7 @@ func hasReferences(t reflect.Type) bool {
 		return hasReferences(t.Elem())
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if hasReferences(t.Field(i).Type) {
+			if f := t.Field(i); !ignored(f) && hasReferences(f.Type) {
 				return true
 			}
 		}
@@ -52,13 +53,15 @@ func hasReferences(t reflect.Type) bool {
 // separate gives v its own copy of whatever it refers to.
 func separate(v reflect.Value) {
 	t := v.Type()
-	if isUnmarshaler(t) {
-		return
-	}
 	switch {
 	case v.Kind() == reflect.Struct:
+		if isUnmarshaler(t) {
+			return
+		}
 		for i := range v.NumField() {
-			separate(v.Field(i))
+			if !ignored(t.Field(i)) {
+				separate(v.Field(i))
+			}
 		}
 	case v.Kind() == reflect.Array:
 		for i := range v.Len() {

@@ -2,6 +2,7 @@ package claims
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -107,12 +108,16 @@ func (v *Verifier[T]) RememberedSubjects() (all []string) {
 	return all
 }
 
-// RememberedBytes is how long they are together.
+// RememberedBytes is how long what they say is together, as JSON.
 func (v *Verifier[T]) RememberedBytes() (n int64) {
 	for i := range v.tokens.sets {
 		for j := range v.tokens.sets[i] {
 			if r := v.tokens.sets[i][j].Load(); r != nil {
-				n += r.bytes
+				text, err := json.Marshal(r.claims)
+				if err != nil {
+					panic(err)
+				}
+				n += int64(len(text))
 			}
 		}
 	}

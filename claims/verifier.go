@@ -162,7 +162,7 @@ func (v *Verifier[T]) VerifyShared(ctx context.Context, token string) (*Claims[T
 // verify answers from memory if it can.
 func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() time.Time) (*Claims[T], error) {
 	if v.tokens == nil || len(token) > v.maxBytes {
-		r, err := v.check(ctx, token, clock)
+		r, _, err := v.check(ctx, token, clock)
 		if err != nil {
 			return nil, err
 		}
@@ -176,49 +176,50 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() tim
 			return &r.claims, nil
 		}
 	}
-	r, err := v.check(ctx, token, clock)
+	r, now, err := v.check(ctx, token, clock)
 	if err != nil {
 		return nil, err
 	}
 	r.digest, r.bytes = d, int64(len(token))
-	v.tokens.remember(r, clock())
+	v.tokens.remember(r, now)
 	return &r.claims, nil
 }
 
 // check reads a token and checks everything, the dates last: what has expired is
-// good in every other respect.
-func (v *Verifier[T]) check(ctx context.Context, token string, clock func() time.Time) (*verified[T], error) {
+// good in every other respect. It returns when they were checked.
+func (v *Verifier[T]) check(ctx context.Context, token string, clock func() time.Time) (r *verified[T], now time.Time, err error) {
 	var few [16]member
 	u, members, err := v.read(token, few[:0])
 	if err != nil {
-		return nil, err
+		return nil, now, err
 	}
 	p, err := v.policyOf(members)
 	if err != nil {
-		return nil, err
+		return nil, now, err
 	}
 	if len(token) > p.MaxBytes {
-		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
+		return nil, now, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
 	}
 	said := Claims[struct{}]{Use: p.Use}
 	if err := p.claims(&said, u.header, members); err != nil {
-		return nil, err
+		return nil, now, err
 	}
 	key, err := p.checkSignature(ctx, &u)
 	if err != nil {
-		return nil, err
+		return nil, now, err
 	}
 	v.headers.remember(u.encoded, u.header)
-	r := &verified[T]{policy: p, header: u.header.Header, key: key, claims: Claims[T]{
+	r = &verified[T]{policy: p, header: u.header.Header, key: key, claims: Claims[T]{
 		Issuer: said.Issuer, Subject: said.Subject, Audience: said.Audience,
 		Expiry: said.Expiry, NotBefore: said.NotBefore, IssuedAt: said.IssuedAt,
 		ID: said.ID, Session: said.Session, Party: said.Party, Scope: said.Scope,
 		Use: said.Use, AccessID: said.AccessID,
 	}}
 	if err := p.app.read(members, reflect.ValueOf(&r.claims.App).Elem()); err != nil {
-		return nil, err
+		return nil, now, err
 	}
-	return r, p.checkDates(said.NotBefore, said.IssuedAt, said.Expiry, clock())
+	now = clock()
+	return r, now, p.checkDates(said.NotBefore, said.IssuedAt, said.Expiry, now)
 }
 
 // read takes a token apart as far as that is the same for every issuer. It

@@ -253,7 +253,13 @@ func TestUnavailable(t *testing.T) {
 // TestLog is about what strangers can do to the log.
 // TestRefuse answers what Check decided, and compares with Handler.
 func TestRefuse(t *testing.T) {
-	deny := func(w http.ResponseWriter, _ *http.Request, err error) { fmt.Fprint(w, middleware.Status(err)) }
+	deny := func(w http.ResponseWriter, _ *http.Request, err error) {
+		fmt.Fprint(w, middleware.Status(err), err.Error() != "")
+	}
+	none := httptest.NewRecorder()
+	if middleware.New(people, middleware.Config{Deny: deny}).Refuse(none, bearer(), nil); none.Code != 503 {
+		t.Errorf("no error: %d", none.Code)
+	}
 	for _, c := range []middleware.Config{{}, {Deny: deny}} {
 		for _, s := range situations(c) {
 			want := serve(s.g.Handler(new(room)), s.r())

@@ -21,8 +21,9 @@
 //     byte by byte.
 //   - One place. The token is in exactly one Authorization header, or, if
 //     Config.Cookie names one and there is no such header, in exactly one
-//     cookie that no other site's page sent. Query, form and all other headers
-//     are never read; the body is left to the handler.
+//     cookie, which counts for nothing but GET, HEAD and OPTIONS where another
+//     site's page sent it. Query, form and all other headers are never read; the
+//     body is left to the handler.
 //   - One answer. [Guard.Check] decides and writes none, [Guard.Refuse] writes
 //     it; Handler writes exactly one, or runs the next handler exactly once.
 //   - 401 is about the token, 503 about us. A verifier that can't tell whether

@@ -113,10 +113,13 @@ func (g *Guard[T]) Check(r *http.Request) (*claims.Claims[T], error) {
 
 // Refuse answers r as Handler would have, had it been refused with err, which is
 // an error of Check or one that it could have returned: with status, challenge and
-// body, or by Config.Deny. It logs nothing.
+// body, or by Config.Deny. It logs nothing. A nil err is answered 503.
 func (g *Guard[T]) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if g == nil {
 		g = new(Guard[T])
+	}
+	if err == nil {
+		err = errors.New("middleware: Refuse: there is no error")
 	}
 	var no *refusal
 	if !errors.As(err, &no) {

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -49,13 +50,30 @@ func TestNobodyPromotesTheNextCaller(t *testing.T) {
 
 // roles is an App whose parts an assignment shares.
 type roles struct {
-	Tenant string         `json:"tenant"`
-	Roles  []string       `json:"roles"`
-	Extra  map[string]any `json:"extra"`
-	Boss   *struct {
-		Of []int `json:"of"`
-	} `json:"boss"`
+	Tenant string              `json:"tenant"`
+	Roles  []string            `json:"roles"`
+	Extra  map[string]any      `json:"extra"`
+	Boss   *struct{ Of []int } `json:"boss"`
+	Either either              `json:"either"`
+	Raw    json.RawMessage     `json:"raw"`
+	IP     net.IP              `json:"ip"`
+	Loaded *loaded             `json:"-"`
 }
+
+// either is a list that reads itself, from one string too.
+type either []string
+
+func (e *either) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*e = either{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(e))
+}
+
+// loaded is what a wrapper of a verifier may put beside what a token says.
+type loaded struct{ Self *loaded }
 
 // TestNobodyWritesIntoTheNextCaller writes into every part of the claims
 // wherever an application gets hold of them, with a real verifier that remembers
@@ -79,7 +97,7 @@ func TestNobodyWritesIntoTheNextCaller(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	value := token(t, goodHeader, goodPayload(`,"scope":"read write","roles":["user"],"extra":{"a":[[1]],"b":{"c":1}},"boss":{"of":[1,2]}`))
+	value := token(t, goodHeader, goodPayload(`,"scope":"read write","roles":["user"],"extra":{"a":[[1]],"b":{"c":1}},"boss":{"Of":[1,2]},"either":"user","raw":{"a":1},"ip":"10.0.0.1"`))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer "+value)
 	spoil := func(c *claims.Claims[roles]) {
@@ -90,6 +108,7 @@ func TestNobodyWritesIntoTheNextCaller(t *testing.T) {
 		c.App.Extra["b"].(map[string]any)["c"] = "spoilt"
 		c.App.Extra["d"] = "spoilt"
 		c.App.Boss.Of[0] = 99
+		c.App.Either[0], c.App.Raw[2], c.App.IP[15] = "admin", 'z', 99
 	}
 	guard := middleware.New(v, middleware.Config{}).Require(func(_ *http.Request, c *claims.Claims[roles]) error { spoil(c); return nil })
 	said := func(c claims.Claims[roles]) string {
@@ -124,6 +143,17 @@ func TestNobodyWritesIntoTheNextCaller(t *testing.T) {
 			}
 			spoil(c)
 		}
+	}
+}
+
+// TestCloneLeavesLoadedAlone clones claims beside which somebody put what no token
+// says, a cycle here.
+func TestCloneLeavesLoadedAlone(t *testing.T) {
+	self := new(loaded)
+	self.Self = self
+	c := claims.Claims[roles]{App: roles{Loaded: self}}
+	if clone := c.Clone(); clone.App.Loaded != self {
+		t.Error("a copy of what was loaded")
 	}
 }
 

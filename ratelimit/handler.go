@@ -49,6 +49,9 @@ func (a *answer) render(parts []*policy) {
 //
 // A limiter that can judge no request, since it has no Key, is told to the Logger
 // at once.
+//
+// Header values that are always the same are shared by all answers: who wants
+// another value replaces it, as Header.Set and Add do, and writes into none.
 func (l *Limiter) Handler(next http.Handler) http.Handler {
 	if l == nil {
 		l = new(Limiter)

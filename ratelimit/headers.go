@@ -7,7 +7,8 @@ import (
 )
 
 // The fields of draft-ietf-httpapi-ratelimit-headers-11 and RFC 9110 section
-// 10.2.3, as header maps spell them, and the letters of their parameters, which the draft may still change.
+// 10.2.3, as header maps spell them, and the letters of their parameters, which
+// the draft may still change.
 const (
 	fieldPolicy = "Ratelimit-Policy"
 	fieldState  = "Ratelimit"

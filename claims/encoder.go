@@ -246,10 +246,23 @@ func (e *Encoder[T]) subject(b []byte, p *place, subject string) ([]byte, error)
 	case !e.dialect.ObjectSubject:
 		return p.optional(b, subject)
 	}
-	if members, err := readObject([]byte(subject), nil); err != nil || len(members) == 0 {
-		return nil, errors.New("sub is no JSON object with members, as this dialect writes it")
+	text, ok := objectText(subject)
+	if !ok {
+		return nil, errors.New("sub is no JSON object with members, as this dialect writes it, or nested too deeply")
 	}
-	return append(append(b, p.text...), compact([]byte(subject))...), nil
+	return append(append(b, p.text...), text...), nil
+}
+
+// objectText returns the compact text of an object that is a member's value, and
+// false if it is none or has no members. It is read where it will stand, one
+// level down: a verifier reads the payload no deeper.
+func objectText(text string) (string, bool) {
+	members, err := readObject([]byte(`{"sub":`+text+`}`), nil)
+	if err != nil || len(members) != 1 || members[0].value[0] != '{' {
+		return "", false
+	}
+	one := compact(members[0].value)
+	return one, one != "{}"
 }
 
 func (e *Encoder[T]) party(b []byte, p *place, party Party) ([]byte, error) {

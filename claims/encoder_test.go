@@ -1,11 +1,14 @@
 package claims_test
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 )
@@ -61,6 +64,42 @@ func TestEncoderOfNothing(t *testing.T) {
 	d := claims.Dialect{Members: []string{}, AbsentSubject: true, InsecureNoIssuer: true, InsecureNoAudience: true, InsecureNoExpiry: true}
 	if head, payload := decoded(t, encode(t, d, claims.Header{Algorithm: "HS256"}, claims.Claims[struct{}]{Use: claims.Access})); payload != "{}" || head != `{"alg":"HS256","typ":"at+jwt"}` {
 		t.Errorf("%s %s", head, payload)
+	}
+}
+
+// TestEncoderOfDeepSubjects: what is written can be read, and a payload is read
+// 32 deep.
+func TestEncoderOfDeepSubjects(t *testing.T) {
+	d := claims.Dialect{ObjectSubject: true}
+	e := must(claims.NewEncoder[struct{}](d))
+	key := pairs()["EdDSA"].private
+	v := must(claims.NewVerifier[struct{}](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: setOf(keyOf("EdDSA", "")), Dialect: d}))
+	for _, row := range []struct {
+		depth int
+		ok    bool
+	}{{1, true}, {31, true}, {32, false}, {33, false}} {
+		for _, nested := range []string{
+			strings.Repeat(`{"a":`, row.depth) + "1" + strings.Repeat("}", row.depth),
+			`{"a":` + strings.Repeat("[", row.depth-1) + "1" + strings.Repeat("]", row.depth-1) + "}",
+		} {
+			c := claims.Claims[struct{}]{Use: claims.Access, Issuer: "iss1", Audience: []string{"api"}, Subject: nested, Expiry: moment.Add(time.Hour)}
+			input, err := e.Encode(claims.Header{Algorithm: "EdDSA"}, &c)
+			if (err == nil) != row.ok {
+				t.Errorf("%d deep: %v", row.depth, err)
+			}
+			if err != nil {
+				continue
+			}
+			if got, err := verifyAt(v, signed(t, input, key.(ed25519.PrivateKey))); err != nil || got.Subject != nested {
+				t.Errorf("%d deep: %+v, %v", row.depth, got, err)
+			}
+		}
+	}
+	for _, subject := range []string{`{"a":1},"b":2`, `{"a":1},"sub":{"b":1}`, `{"a":1}}`, `{"a":1}} {`, ` {} `, `1`, `"a"`, `[{"a":1}]`, ` `} {
+		c := claims.Claims[struct{}]{Use: claims.Access, Issuer: "iss1", Audience: []string{"api"}, Subject: subject, Expiry: moment.Add(time.Hour)}
+		if input, err := e.Encode(claims.Header{Algorithm: "EdDSA"}, &c); err == nil {
+			t.Errorf("%s is written: %s", subject, input)
+		}
 	}
 }
 

@@ -75,8 +75,9 @@ type Config[T any] struct {
 	// used after the other.
 	Grace time.Duration
 
-	// OnEvent, if set, is called once for each [Event], after the session has
-	// ended and before the answer. It must not block for long.
+	// OnEvent, if set, is called for each [Event], which says when one may come
+	// again, after the session has ended and before the answer. It must not block
+	// for long.
 	OnEvent func(ctx context.Context, e Event)
 	// Logger receives events, and from handlers what clients are not told;
 	// slog.Default() if nil.

@@ -7,10 +7,12 @@ import (
 
 // Event says that a refresh token was presented which nobody who plays by the
 // rules presents, and that its session has ended. It is raised once for a
-// session; twice, if the store fails while that is noted. If whoever ended the
-// session did not come to raise it, because the store's answer was lost, the
-// next who presents any refresh token of the session does. The context is one
-// that does not end when the client hangs up.
+// session, and that is noted in the store. While the store can't note it, it is
+// raised again by each who presents a refresh token of the session: tell
+// repetitions by Session. If whoever ended the session did not come to raise it,
+// because the store's answer was lost, the next who presents any refresh token
+// of the session does. The context is one that does not end when the client
+// hangs up.
 type Event struct {
 	// Reason is "reuse" when a spent token came back: it was stolen, or the
 	// client refreshed twice. It is "rollback" when a token came that is newer

@@ -21,10 +21,11 @@ const (
 )
 
 // Revoke ends the session of a refresh token, also of one that is spent, or of
-// an access token, also of one that has expired (RFC 7009 §2.1): whoever has had
-// either may end the session, and that is all that an expired one can do. As
-// §2.2 says, it is no error if the token is unknown or forged, or the session has
-// ended before. An error means that the session may live on.
+// an access token (RFC 7009 §2.1), also of one that has expired, as long as its
+// key is kept: whoever has had either may end the session, and that is all that
+// an expired one can do. As §2.2 says, it is no error if the token is unknown or
+// forged, which it looks once its key is gone, or the session has ended before.
+// An error means that the session may live on.
 //
 // The access token itself is refused from then on by a [SessionVerifier], and by
 // nobody else.
@@ -208,16 +209,21 @@ func (s *Issuer[T]) endFor(ctx context.Context, reason string, why error, id str
 
 // alarm raises the event of a session that has ended and says that it was not
 // raised yet. Of all who find it so, the one that notes in the store that it is
-// raised does it; and whoever can't tell whether it noted that.
+// raised does it; and whoever can't tell whether that is noted.
 func (s *Issuer[T]) alarm(ctx context.Context, e *session) {
 	event := Event{Reason: e.ended, Session: e.id, Subject: e.subject, Presented: e.alarm, Current: e.generation}
 	e.alarm = 0
 	ctx = context.WithoutCancel(ctx)
 	noting, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
-	if swapped, err := s.swap(noting, e); swapped || err != nil {
-		s.raise(ctx, event)
+	swapped, err := s.swap(noting, e)
+	if err == nil && !swapped {
+		var left *session
+		if left, _, err = s.load(noting, e.id); err == nil && left != nil {
+			return // another has noted it
+		}
 	}
+	s.raise(ctx, event)
 }
 
 // endRefused ends a session whose renewal was refused.

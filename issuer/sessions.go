@@ -49,8 +49,12 @@ func (s *Issuer[T]) Sessions(ctx context.Context, subject string) ([]Session, er
 // Outdate makes the access tokens that a subject has stop working at every
 // [SessionVerifier], so that its clients refresh at once and Renew is asked:
 // after a change of what the subject may do. The sessions live on, and so do
-// their refresh tokens, with and without rotation. Change what Renew reads
-// first. An error means that some tokens may still work.
+// their refresh tokens, with and without rotation. An error means that some
+// tokens may still work.
+//
+// Call it after what Renew reads was changed. A login that was let in just
+// before, and is under way, may still get tokens of what was granted then: where
+// that matters, call it again when the slowest login must be over.
 func (s *Issuer[T]) Outdate(ctx context.Context, subject string) error {
 	return s.each(ctx, subject, func(e *session) bool {
 		e.outdated = e.accessGeneration()

@@ -82,8 +82,8 @@ type Event struct {
 	For     time.Duration // how long, if blocked
 
 	// Known says that Start was given a send for Account within Config.Life
-	// before, so that there is such an account. If it is false there may be one,
-	// or not.
+	// before the block, so that there is such an account. If it is false there
+	// may be one, or not.
 	Known bool
 }
 

@@ -29,7 +29,7 @@ func (s *Issuer[T]) subject(subject string) (string, error) {
 // object in the order of their names and each string as encoding/json writes
 // it. What could be read in two ways is refused.
 func oneSpelling(text string) (string, error) {
-	if !utf8.ValidString(text) || !json.Valid([]byte(text)) {
+	if !json.Valid([]byte(text)) {
 		return "", errors.New("it is no JSON text")
 	}
 	d := json.NewDecoder(strings.NewReader(text))
@@ -60,7 +60,7 @@ func readOnce(d *json.Decoder) (any, error) {
 			return nil, fmt.Errorf("the number %s is no integer, written as such", t)
 		}
 	case string:
-		if strings.ContainsRune(t, utf8.RuneError) { // what encoding/json makes of half a surrogate pair
+		if strings.ContainsRune(t, utf8.RuneError) { // what encoding/json makes of half a surrogate pair, and of invalid UTF-8
 			return nil, errors.New("a string has a character that is none")
 		}
 	case json.Delim:

@@ -50,7 +50,7 @@ func TestObjectSubjectsThatCouldBeTwo(t *testing.T) {
 		``, `alice`, `"alice"`, `2`, `[]`, `null`, `{}`, ` {} `, `{"a":1}{"a":1}`, `{"a":1`, `{"a":1,}`,
 		`{"a":2.0}`, `{"a":2e0}`, `{"a":2E0}`, `{"a":-0}`, `{"a":0.1}`, `{"a":[{"b":1e2}]}`,
 		`{"a":1,"a":1}`, `{"a":1,"\u0061":2}`, `{"a":{"b":1,"b":2}}`,
-		`{"a":"\ud800"}`, `{"\udfff":1}`, "{\"a\":\"\xff\"}",
+		`{"a":"\ud800"}`, `{"\udfff":1}`, "{\"a\":\"\xff\"}", "{\"\xff\":1}", "{\"a\":1\xff}", "\xff{\"a\":1}", "{\"a\":1}\xff",
 	} {
 		if pair, err := tokens.Issue(t.Context(), claims.Claims[account]{Subject: subject}); err == nil || pair != (issuer.Pair{}) {
 			t.Errorf("issued to %q: %v, %v", subject, pair, err)

@@ -44,6 +44,13 @@ const (
 // its directory has the sticky bit, and to who is not root, root may give a file
 // through its group (0440). Elsewhere access is left to the system.
 //
+// In a directory with the sticky bit others may put files, though they can't
+// take away ours. What is there and belongs neither to this user nor to root, be
+// it a file or a symbolic link, is left out, and the logger hears of it once. A
+// directory that only we and root may write to is better: some systems let
+// others make a hard link, which is as good as the file, so that a key which is
+// withdrawn there must be removed, not renamed.
+//
 // To rotate, put the next key there in time, at least Config.Lead ahead, best by
 // renaming a finished file. To withdraw a key, because it is compromised, remove
 // or rename its file: within ten seconds it neither signs nor verifies here.
@@ -95,6 +102,7 @@ type keyDir struct {
 	reading sync.Mutex
 	known   map[[sha256.Size]byte]*Key // under reading: by name and content
 	failed  string                     // under reading: what was last logged
+	foreign string                     // under reading: the files left out that were last logged
 }
 
 // look reads the directory if that is due and nobody else is at it.
@@ -115,18 +123,14 @@ func (d *keyDir) look(s *Schedule) {
 // read replaces the keys of s by those in the directory.
 func (d *keyDir) read(s *Schedule) error {
 	d.due.Store(int64(time.Since(d.begin) + dirInterval))
-	entries, err := d.list()
+	names, err := d.list()
 	if err != nil {
 		return err
 	}
 	known := make(map[[sha256.Size]byte]*Key)
 	var keys []*Key
 	var mistakes []error
-	for _, entry := range entries {
-		name := entry.Name()
-		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".pem") {
-			continue
-		}
+	for _, name := range names {
 		if len(keys) == maxKeyFiles {
 			return fmt.Errorf("issuer: keys: %s has more than %d", d.path, maxKeyFiles)
 		}
@@ -156,8 +160,9 @@ func (d *keyDir) read(s *Schedule) error {
 	return nil
 }
 
-// list returns what is in the directory, unless others may change that.
-func (d *keyDir) list() ([]os.DirEntry, error) {
+// list returns the names of the key files in the directory, unless others may
+// change those.
+func (d *keyDir) list() ([]string, error) {
 	info, err := os.Stat(d.path)
 	if err == nil {
 		err = trustedDir(info)
@@ -169,7 +174,37 @@ func (d *keyDir) list() ([]os.DirEntry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer: keys: %w", err)
 	}
-	return entries, nil
+	var names, foreign []string
+	for _, entry := range entries {
+		name := entry.Name()
+		switch {
+		case strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".pem"):
+		case sharedDir(info) && !ours(entry):
+			foreign = append(foreign, name)
+		default:
+			names = append(names, name)
+		}
+	}
+	d.leftOut(foreign)
+	return names, nil
+}
+
+// ours reports whether this user or root has put an entry where others may put
+// some too. Of a symbolic link it is the link's owner that counts. What is gone
+// meanwhile is nobody's.
+func ours(entry os.DirEntry) bool {
+	info, err := entry.Info()
+	return err == nil && trustedOwner(info) == nil
+}
+
+// leftOut logs that files are left out, once as long as they are the same.
+func (d *keyDir) leftOut(names []string) {
+	all := strings.Join(names, "/")
+	if all != d.foreign && all != "" {
+		d.logger.Warn("issuer: what belongs to neither this user nor root is left out of the keys",
+			"dir", d.path, "files", len(names), "first", names[0])
+	}
+	d.foreign = all
 }
 
 // key reads one file. What has not changed stays the same Key, because

@@ -37,11 +37,14 @@ func private(perm fs.FileMode, owner, us int) error {
 // trustedDir returns why others may put files of ours into a directory, or
 // take them away.
 func trustedDir(info fs.FileInfo) error {
-	if mode := info.Mode(); mode.Perm()&0o022 != 0 && mode&fs.ModeSticky == 0 {
+	if mode := info.Mode(); sharedDir(info) && mode&fs.ModeSticky == 0 {
 		return fmt.Errorf("others may write to it (mode %04o): chmod go-w", mode.Perm())
 	}
 	return trustedOwner(info)
 }
+
+// sharedDir reports whether others may put files of theirs into a directory.
+func sharedDir(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
 
 func trustedOwner(info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)

@@ -3,12 +3,11 @@
 package issuer_test
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-go/gatehouse/issuer"
 )
@@ -30,10 +29,25 @@ func TestWhoMayChangeKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// link has another user put a later key of a name into a directory in which
+	// all may.
+	link := func(t *testing.T, dir, to string) {
+		chmod(t, dir, 0o777|os.ModeSticky)
+		path := filepath.Join(dir, "20260102T000000Z.pem")
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+		if os.Geteuid() != 0 {
+			t.Skip("only root gives files away")
+		}
+		if err := os.Lchown(path, 12345, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, row := range []struct {
 		name    string
 		arrange func(t *testing.T, dir string)
-		says    string // nothing: it is fine
+		says    string // nothing: it is fine; "left out": and the log says that
 	}{
 		{"private", func(t *testing.T, dir string) {}, ""},
 		{"a file readable by its group", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o640) }, "chmod 600"},
@@ -45,6 +59,26 @@ func TestWhoMayChangeKeys(t *testing.T) {
 		{"a directory writable by all", func(t *testing.T, dir string) { chmod(t, dir, 0o707) }, "chmod go-w"},
 		{"one in which nobody removes others' files", func(t *testing.T, dir string) { chmod(t, dir, 0o777|os.ModeSticky|os.ModeSetgid) }, ""},
 		{"another user's directory", func(t *testing.T, dir string) { chown(t, dir, 12345) }, "12345"},
+		{"one in which another user links to a withdrawn key", func(t *testing.T, dir string) {
+			withdrawn := filepath.Join(dir, "20260102T000000Z.pem.withdrawn")
+			writeKey(t, dir, filepath.Base(withdrawn), newEd25519(t))
+			link(t, dir, withdrawn)
+		}, "left out"},
+		{"one in which another user links to nothing", func(t *testing.T, dir string) { link(t, dir, "nothing") }, "left out"},
+		{"one in which another user has a key", func(t *testing.T, dir string) {
+			chmod(t, dir, 0o770|os.ModeSticky)
+			writeKey(t, dir, "20260102T000000Z.pem", newEd25519(t))
+			chown(t, filepath.Join(dir, "20260102T000000Z.pem"), 12345)
+		}, "left out"},
+		{"one in which a link of ours goes to another user's key", func(t *testing.T, dir string) {
+			chmod(t, dir, 0o777|os.ModeSticky)
+			path := filepath.Join(dir, "other")
+			writeKey(t, dir, "other", newEd25519(t))
+			chown(t, path, 12345)
+			if err := os.Symlink(path, filepath.Join(dir, "20260102T000000Z.pem")); err != nil {
+				t.Fatal(err)
+			}
+		}, "12345"},
 		{"as Kubernetes mounts a secret", func(t *testing.T, dir string) {
 			data := filepath.Join(dir, "..2026_01_01_00_00_00.1")
 			for _, err := range []error{
@@ -63,47 +97,40 @@ func TestWhoMayChangeKeys(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir := keyDir(t)
-			writeKey(t, dir, name, newEd25519(t))
+			private := newEd25519(t)
+			writeKey(t, dir, name, private)
 			row.arrange(t, dir)
-			// The text is the point here: it must name what is to be mended.
-			if _, err := issuer.LoadSchedule(dir, nil); row.says == "" && err != nil ||
-				row.says != "" && (err == nil || !strings.Contains(err.Error(), row.says)) {
-				t.Errorf("error %v does not say %q", err, row.says)
+			var log strings.Builder
+			keys, err := issuer.LoadSchedule(dir, slog.New(slog.NewTextHandler(&log, nil)))
+			if row.says != "" && row.says != "left out" {
+				// The text is the point here: it must name what is to be mended.
+				if err == nil || !strings.Contains(err.Error(), row.says) {
+					t.Errorf("error %v does not say %q", err, row.says)
+				}
+				return
 			}
-		})
-	}
-}
-
-// TestPipesAreNotOpened would wait for whoever writes into the pipe.
-func TestPipesAreNotOpened(t *testing.T) {
-	for _, linked := range []bool{false, true} {
-		dir := keyDir(t)
-		writeKey(t, dir, "20260101T000000Z.pem", newEd25519(t))
-		pipe, name := filepath.Join(dir, "pipe"), filepath.Join(dir, "20260102T000000Z.pem")
-		if !linked {
-			pipe = name
-		}
-		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if linked {
-			if err := os.Symlink(pipe, name); err != nil {
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		loaded := make(chan error, 1)
-		go func() {
-			_, err := issuer.LoadSchedule(dir, nil)
-			loaded <- err
-		}()
-		select {
-		case err := <-loaded:
-			if err == nil || !strings.Contains(err.Error(), "regular") {
-				t.Errorf("%v", err)
+			if err := keys.Reload(); err != nil {
+				t.Error(err)
 			}
-		case <-time.After(10 * time.Second):
-			t.Fatal("it waits for the pipe")
-		}
+			lines := 0
+			if row.says != "" {
+				lines = 1
+			}
+			if n := strings.Count(log.String(), "left out"); n != lines {
+				t.Errorf("logged %d times: %s", n, log.String())
+			}
+			want, err := issuer.NewKey("EdDSA", private, always)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pair := issue(t, newIssuer(t, issuer.Config[account]{Keys: keys}), "alice")
+			if kid := header(t, pair.AccessToken)["kid"]; kid != want.ID() {
+				t.Errorf("%v signs, not our %s", kid, want.ID())
+			}
+		})
 	}
 }
 

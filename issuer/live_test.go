@@ -152,3 +152,27 @@ func TestSessionVerifier(t *testing.T) {
 		}
 	})
 }
+
+// TestOutdateTwice outdates what was minted for a refresh token that stays as it
+// is, after the first time.
+func TestOutdateTwice(t *testing.T) {
+	store := issuer.NewMemoryStore()
+	tokens, verify := live(t, issuer.Config[account]{Store: store}, store, 0)
+	pair := issue(t, tokens, "alice")
+	for range 3 {
+		if err := tokens.Outdate(t.Context(), "alice"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify.Verify(t.Context(), pair.AccessToken); !errors.Is(err, claims.ErrInvalid) {
+			t.Errorf("an outdated token: %v", err)
+		}
+		kept, err := tokens.RefreshWithoutRotation(t.Context(), pair.RefreshToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify.Verify(t.Context(), kept.AccessToken); err != nil {
+			t.Error(err)
+		}
+		pair.AccessToken = kept.AccessToken
+	}
+}

@@ -62,6 +62,30 @@ func TestMemoryStoreForgets(t *testing.T) {
 	})
 }
 
+// TestListLeak removes the last of a subject's list and then the one before it:
+// the first that is left must not hold on to either.
+func TestListLeak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := issuer.NewMemoryStore()
+		before := heapInUse()
+		add := func(life time.Duration, data int) {
+			r := issuer.Record{Session: rand.Text(), Subject: "alice", Version: 1, Expiry: time.Now().Add(life), Data: make([]byte, data)}
+			if ok, err := s.Swap(t.Context(), r); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+		add(2*time.Second, 20<<20) // the last of the list
+		add(time.Second, 1)
+		add(time.Hour, 1)
+		time.Sleep(3 * time.Second)
+		add(time.Hour, 1)
+		if grown := int64(heapInUse()) - int64(before); grown > 4<<20 {
+			t.Errorf("%d bytes are held for 20 MB of records that have expired", grown)
+		}
+		runtime.KeepAlive(s)
+	})
+}
+
 // TestMemoryStoreLists has sessions of three subjects come and expire in any
 // order, and sees each subject's list hold what lives.
 func TestMemoryStoreLists(t *testing.T) {

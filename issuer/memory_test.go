@@ -62,8 +62,8 @@ func TestMemoryStoreForgets(t *testing.T) {
 	})
 }
 
-// TestListLeak removes the last of a subject's list and then the one before it:
-// the first that is left must not hold on to either.
+// TestListLeak removes the middle of a subject's list and then its end: the first
+// must not hold on to either.
 func TestListLeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := issuer.NewMemoryStore()

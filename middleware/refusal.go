@@ -106,18 +106,19 @@ func (g *Guard[T]) log(r *http.Request, no *refusal) {
 	if g != nil {
 		c, bell = g.config, g.alarm
 	}
-	attrs := []slog.Attr{slog.Int("status", answers[no.class].status), slog.String("reason", printable(no.Error()))}
-	level := slog.LevelDebug
-	if answers[no.class].status >= 500 && !errors.Is(r.Context().Err(), context.Canceled) {
-		if silent, ok := bell.rings(); ok {
+	status, level, silent := answers[no.class].status, slog.LevelDebug, 0
+	if status >= 500 && !errors.Is(r.Context().Err(), context.Canceled) {
+		var rings bool
+		if silent, rings = bell.rings(); rings {
 			level = slog.LevelError
-			if silent > 0 {
-				attrs = append(attrs, slog.Int("unlogged", silent))
-			}
 		}
 	}
 	if !c.logger().Enabled(r.Context(), level) {
 		return
+	}
+	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", printable(no.Error()))}
+	if silent > 0 {
+		attrs = append(attrs, slog.Int("unlogged", silent))
 	}
 	if r.Pattern != "" {
 		attrs = append(attrs, slog.String("pattern", r.Pattern))

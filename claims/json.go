@@ -110,7 +110,8 @@ func (s *scanner) object(into []member) ([]member, error) {
 			return nil, fmt.Errorf("%w %s", errDuplicate, quoted(string(m.name)))
 		}
 		if len(into) == cap(into) {
-			into = slices.Grow(into, 4*len(into)+4) // a large object grows twice, not five times
+			// A large object grows twice, not five times.
+			into = slices.Grow(into, min(4*len(into)+4, maxMembers+1-len(into)))
 		}
 		into = append(into, m)
 		s.space()

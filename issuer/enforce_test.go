@@ -94,11 +94,11 @@ func TestAStoreThatHangs(t *testing.T) {
 		r.Header.Set("Content-Type", formType)
 		w, start := httptest.NewRecorder(), time.Now()
 		tokens.RevokeHandler().ServeHTTP(w, r)
-		if w.Code != 503 || !strings.Contains(log.String(), "level=ERROR") || time.Since(start) != 5*time.Second {
+		if w.Code != 503 || !strings.Contains(log.String(), "level=ERROR") || time.Since(start) != 30*time.Second {
 			t.Errorf("%d after %v, logged %q", w.Code, time.Since(start), log.String())
 		}
 		start = time.Now()
-		if err := tokens.RevokeAll(ctx, "alice"); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 5*time.Second {
+		if err := tokens.RevokeAll(ctx, "alice"); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 30*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})

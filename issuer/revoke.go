@@ -17,7 +17,7 @@ const (
 	// changeTimeout bounds the change of one session. It is made whether or not
 	// the client still waits, or whoever hangs up in time would keep a session
 	// that is to end.
-	changeTimeout = 5 * time.Second
+	changeTimeout = 30 * time.Second
 )
 
 // Revoke ends the session of a refresh token, also of one that is spent, or of
@@ -31,7 +31,7 @@ const (
 // nobody else.
 //
 // As with all that ends a session, it is done also if ctx ends meanwhile, or
-// has; each session takes 5 seconds at most.
+// has; each session takes 30 seconds at most.
 func (s *Issuer[T]) Revoke(ctx context.Context, token string) error {
 	if s == nil || s.reader == nil {
 		return errNoIssuer

@@ -68,7 +68,7 @@ const (
 
 func TestNetwork(t *testing.T) {
 	t.Parallel()
-	const timeout = 500 * time.Millisecond
+	const timeout = time.Second
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		n := newNetwork(t, postgres(t))

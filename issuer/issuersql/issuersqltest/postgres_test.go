@@ -126,7 +126,12 @@ func opened(t testing.TB, db *sql.DB, c issuersql.Config) *issuersql.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CreateSchema(context.Background()); err != nil {
+	c.Timeout = patience // for the schema, however short it is for the test
+	creator, err := issuersql.New(db, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := creator.CreateSchema(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	return s

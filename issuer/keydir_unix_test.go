@@ -23,7 +23,7 @@ func TestWhoMayChangeKeys(t *testing.T) {
 	}
 	chown := func(t *testing.T, path string, uid int) {
 		if os.Geteuid() != 0 {
-			t.Skip("only root gives files away")
+			t.Skip("only root gives files away: run as root, as in a container")
 		}
 		if err := os.Chown(path, uid, -1); err != nil {
 			t.Fatal(err)
@@ -38,7 +38,7 @@ func TestWhoMayChangeKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		if os.Geteuid() != 0 {
-			t.Skip("only root gives files away")
+			t.Skip("only root gives files away: run as root, as in a container")
 		}
 		if err := os.Lchown(path, 12345, -1); err != nil {
 			t.Fatal(err)

@@ -223,7 +223,7 @@ func (g *Guard[T]) spoiled(mistake error) *Guard[T] {
 	narrowed := g.copied()
 	narrowed.mistake = errors.Join(narrowed.mistake, mistake)
 	narrowed.alarm = new(alarm)
-	narrowed.alarm.rings() // here:
+	narrowed.alarm.rings() // by the next line
 	narrowed.config.logger().Error("middleware: this guard admits nobody", "reason", printable(mistake.Error()))
 	return narrowed
 }

@@ -18,7 +18,7 @@ func TestTour(t *testing.T) {
 		if os.Getenv("GATEHOUSE_REQUIRE_SERVERS") != "" {
 			t.Fatal(err)
 		}
-		t.Skip(err)
+		t.Skip("install what is missing (Debian: apt-get install redis-server postgresql): ", err)
 	}
 	if err := runCluster(t.Context(), "127.0.0.1:0", travel); err != nil {
 		t.Fatal(err)

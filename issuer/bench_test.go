@@ -12,13 +12,14 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // benchmarked are the algorithms that are measured, with material for
 // golang-jwt's signing methods.
 func benchmarked(b *testing.B) []struct {
 	alg      string
-	key      *issuer.Key
+	key      *signing.Key
 	material any
 } {
 	b.Helper()
@@ -26,20 +27,20 @@ func benchmarked(b *testing.B) []struct {
 	rand.Read(secret)
 	_, ed, _ := ed25519.GenerateKey(rand.Reader)
 	ec := privateKey(b, "ES256")
-	of := func(alg string, signer crypto.Signer) *issuer.Key {
-		key, err := issuer.NewKey(alg, signer, always)
+	of := func(alg string, signer crypto.Signer) *signing.Key {
+		key, err := signing.NewKey(alg, signer, always)
 		if err != nil {
 			b.Fatal(err)
 		}
 		return key
 	}
-	hmac, err := issuer.NewSecret("HS256", "k", secret, always)
+	hmac, err := signing.NewSecret("HS256", "k", secret, always)
 	if err != nil {
 		b.Fatal(err)
 	}
 	return []struct {
 		alg      string
-		key      *issuer.Key
+		key      *signing.Key
 		material any
 	}{
 		{"RS256", of("RS256", rsaOnce()), rsaOnce()},
@@ -54,7 +55,7 @@ func benchmarked(b *testing.B) []struct {
 // algorithm, or one and an HMAC.
 func BenchmarkPair(b *testing.B) {
 	alice := claims.Claims[account]{Subject: "alice", Party: "Admin", Scope: []string{"read", "write"}, App: account{7}}
-	secret, err := issuer.NewSecret("HS256", "r", make([]byte, 32), always)
+	secret, err := signing.NewSecret("HS256", "r", make([]byte, 32), always)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func BenchmarkPair(b *testing.B) {
 				}
 			}
 		})
-		for name, refreshKeys := range map[string]*issuer.Schedule{"pair": nil, "pair with RefreshKeys": schedule(b, secret)} {
+		for name, refreshKeys := range map[string]*signing.Schedule{"pair": nil, "pair with RefreshKeys": schedule(b, secret)} {
 			if refreshKeys != nil && k.alg == "HS256" {
 				continue
 			}
@@ -129,7 +130,7 @@ func BenchmarkRefresh(b *testing.B) {
 func BenchmarkMemoryStore(b *testing.B) {
 	for _, n := range []int{1000, 200_000} {
 		b.Run(strconv.Itoa(n)+" sessions", func(b *testing.B) {
-			secret, err := issuer.NewSecret("HS256", "k", make([]byte, 32), always)
+			secret, err := signing.NewSecret("HS256", "k", make([]byte, 32), always)
 			if err != nil {
 				b.Fatal(err)
 			}

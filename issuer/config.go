@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // Config says what an [Issuer] writes, with which keys, and how long it lasts.
@@ -27,12 +28,12 @@ type Config[T any] struct {
 
 	// Keys sign access tokens, and refresh tokens too unless there are
 	// RefreshKeys.
-	Keys *Schedule
+	Keys *signing.Schedule
 	// RefreshKeys, if set, sign refresh tokens and nothing else. They are
 	// never published, so a secret will do: only the issuer reads refresh
-	// tokens, and with an HMAC secret (NewSecret) a pair costs one signature
+	// tokens, and with an HMAC secret (signing.NewSecret) a pair costs one signature
 	// of Keys where it would cost two. None of them may be among Keys.
-	RefreshKeys *Schedule
+	RefreshKeys *signing.Schedule
 	// Lead is how long before it signs a key is published, so that verifiers
 	// have it in time; 24 h if 0, at most 366 days.
 	Lead time.Duration
@@ -94,9 +95,9 @@ const (
 	leeway = 5 * time.Minute
 )
 
-// compiled returns c with its defaults filled in, or every mistake in it but
+// settled returns c with its defaults filled in, or every mistake in it but
 // those that claims.NewVerifier and claims.NewEncoder find.
-func (c Config[T]) compiled() (Config[T], error) {
+func (c Config[T]) settled() (Config[T], error) {
 	var mistakes []error
 	mistake := func(format string, a ...any) {
 		mistakes = append(mistakes, fmt.Errorf("issuer: Config."+format, a...))
@@ -113,13 +114,13 @@ func (c Config[T]) compiled() (Config[T], error) {
 	}
 	if c.Keys == nil {
 		mistake("Keys is missing")
-	} else if c.Keys.keys.Load() == nil {
-		mistake("Keys was not made by NewSchedule")
+	} else if c.Keys.Keys() == nil {
+		mistake("Keys was not made by signing.NewSchedule")
 	}
 	if c.RefreshKeys != nil {
-		if c.RefreshKeys.keys.Load() == nil {
-			mistake("RefreshKeys was not made by NewSchedule")
-		} else if c.Keys != nil && c.Keys.overlaps(c.RefreshKeys) {
+		if c.RefreshKeys.Keys() == nil {
+			mistake("RefreshKeys was not made by signing.NewSchedule")
+		} else if c.Keys != nil && overlap(c.Keys, c.RefreshKeys) {
 			mistake("RefreshKeys has a key that is also in Keys")
 		}
 	}
@@ -148,6 +149,18 @@ func (c Config[T]) compiled() (Config[T], error) {
 		mistake("Grace is %v, not shorter than RefreshLife, %v", c.Grace, c.RefreshLife)
 	}
 	return c, errors.Join(mistakes...)
+}
+
+// overlap reports whether a key is in both schedules.
+func overlap(a, b *signing.Schedule) bool {
+	for _, k := range a.Keys() {
+		for _, other := range b.Keys() {
+			if k == other || k.ID() != "" && k.ID() == other.ID() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // isNil finds a nil pointer in s: the usual remains of an error that was not

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 func TestConfigsThatAreRefused(t *testing.T) {
@@ -23,8 +24,8 @@ func TestConfigsThatAreRefused(t *testing.T) {
 		"IS-01 no audience":                      func(c *issuer.Config[account]) { c.Audience = nil },
 		"IS-01 an empty audience":                func(c *issuer.Config[account]) { c.Audience = []string{""} },
 		"IS-01 no keys":                          func(c *issuer.Config[account]) { c.Keys = nil },
-		"IS-01 a zero schedule":                  func(c *issuer.Config[account]) { c.Keys = new(issuer.Schedule) },
-		"IS-01 a zero schedule to refresh":       func(c *issuer.Config[account]) { c.RefreshKeys = new(issuer.Schedule) },
+		"IS-01 a zero schedule":                  func(c *issuer.Config[account]) { c.Keys = new(signing.Schedule) },
+		"IS-01 a zero schedule to refresh":       func(c *issuer.Config[account]) { c.RefreshKeys = new(signing.Schedule) },
 		"IS-01 no store":                         func(c *issuer.Config[account]) { c.Store = nil },
 		"IS-01 what is left of a store":          func(c *issuer.Config[account]) { c.Store = (*issuer.MemoryStore)(nil) },
 		"IS-06 negative AccessLife":              func(c *issuer.Config[account]) { c.AccessLife = -1 },

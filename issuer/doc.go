@@ -2,7 +2,7 @@
 // pairs of an access token and a refresh token (RFC 6749 §1.4, §1.5) over
 // sessions that a [Store] keeps, signed by keys on a [Schedule].
 //
-//	keys, err := issuer.NewSchedule(key)
+//	keys, err := signing.NewSchedule(key)
 //	tokens, err := issuer.New[Account](issuer.Config[Account]{
 //		Issuer:   "https://id.example",
 //		Audience: []string{"api"},

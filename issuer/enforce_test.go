@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/issuertest"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // TestWhoeverHangsUpChangesNothing ends the request's context at every moment
@@ -109,7 +110,7 @@ func TestAStoreThatHangs(t *testing.T) {
 func TestRevokeWithoutKeys(t *testing.T) {
 	dir := keyDir(t)
 	writeKey(t, dir, "20200101T000000Z.pem", newEd25519(t))
-	keys, err := issuer.LoadSchedule(dir, slog.New(slog.DiscardHandler))
+	keys, err := signing.LoadSchedule(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,12 +8,13 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 )
 
 // A logout that guards see at once, and not when the access token expires.
 func ExampleNewSessionVerifier() {
-	keys, err := issuer.NewSchedule(newKey(time.Time{}))
+	keys, err := signing.NewSchedule(newKey(time.Time{}))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,7 +27,7 @@ func ExampleNewSessionVerifier() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	live, err := issuer.NewSessionVerifier(verify, store, 0) // ask the store for every request
+	live, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[Account]{Verifier: verify, Store: store}) // ask the store for every request
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func ExampleNewSessionVerifier() {
 // Keys in a directory, such as 20261201T000000Z.ES256.pem. Whoever puts the next
 // one there rotates; whoever removes one withdraws it.
 func ExampleLoadSchedule() {
-	keys, err := issuer.LoadSchedule("/etc/gatehouse/keys", nil)
+	keys, err := signing.LoadSchedule("/etc/gatehouse/keys", nil)
 	if err != nil {
 		log.Fatal(err) // says which file is wrong, and how to mend it
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // Account is what an application adds to its tokens.
@@ -26,9 +27,9 @@ type Account struct {
 // Party types of the examples.
 const Admin claims.Party = "Admin"
 
-func newKey(from time.Time) *issuer.Key {
+func newKey(from time.Time) *signing.Key {
 	_, private, _ := ed25519.GenerateKey(rand.Reader)
-	key, err := issuer.NewKey("EdDSA", private, from)
+	key, err := signing.NewKey("EdDSA", private, from)
 	if err != nil {
 		panic(err)
 	}
@@ -36,7 +37,7 @@ func newKey(from time.Time) *issuer.Key {
 }
 
 func newTokens() *issuer.Issuer[Account] {
-	keys, err := issuer.NewSchedule(newKey(time.Time{}))
+	keys, err := signing.NewSchedule(newKey(time.Time{}))
 	if err != nil {
 		panic(err)
 	}
@@ -54,7 +55,7 @@ func newTokens() *issuer.Issuer[Account] {
 }
 
 func Example() {
-	keys, err := issuer.NewSchedule(newKey(time.Time{}))
+	keys, err := signing.NewSchedule(newKey(time.Time{}))
 	if err != nil {
 		panic(err)
 	}
@@ -192,7 +193,7 @@ func ExampleIssuer_LoginHandler() {
 // Config.Lead by then.
 func ExampleNewSchedule() {
 	now := time.Now()
-	keys, err := issuer.NewSchedule(
+	keys, err := signing.NewSchedule(
 		newKey(now.Add(-30*24*time.Hour)),
 		newKey(now.Add(12*time.Hour)),
 	)

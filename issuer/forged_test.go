@@ -9,13 +9,14 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // TestGenuineSignaturesOverWrongClaims signs with the issuer's own key what the
 // issuer would never write, as another program that shares the key may.
 func TestGenuineSignaturesOverWrongClaims(t *testing.T) {
 	_, private, _ := ed25519.GenerateKey(rand.Reader)
-	key, err := issuer.NewKey("EdDSA", private, always)
+	key, err := signing.NewKey("EdDSA", private, always)
 	if err != nil {
 		t.Fatal(err)
 	}

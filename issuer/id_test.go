@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 func TestIDsReadBack(t *testing.T) {
@@ -37,11 +38,11 @@ func TestIDsReadBack(t *testing.T) {
 // TestGenerationsEnd puts a session at the last generation that a UUID can
 // count: it is refused like one that has expired, and nothing wraps.
 func TestGenerationsEnd(t *testing.T) {
-	secret, err := NewSecret("HS256", "", make([]byte, 32), time.Time{})
+	secret, err := signing.NewSecret("HS256", "", make([]byte, 32), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := NewSchedule(secret)
+	keys, err := signing.NewSchedule(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestGenerationsEnd(t *testing.T) {
 	} {
 		e.id, e.subject, e.created, e.absolute = s.ids.session(), "alice", now, now.Add(time.Hour)
 		s.advance(e, now)
-		pair, err := s.mint(e, &claims.Claims[struct{}]{}, now, true)
+		pair, err := s.mint(t.Context(), e, &claims.Claims[struct{}]{}, now, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 func TestSubjects(t *testing.T) {
@@ -41,7 +42,7 @@ func TestSubjects(t *testing.T) {
 // TestIDs is IS-03 at a size that a test may have: ids differ, and every bit of
 // them is random.
 func TestIDs(t *testing.T) {
-	secret, err := issuer.NewSecret("HS256", "", make([]byte, 32), always)
+	secret, err := signing.NewSecret("HS256", "", make([]byte, 32), always)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func TestIssueLeavesNoSecrets(t *testing.T) {
 func TestRotationUnderLoad(t *testing.T) {
 	t.Run("IS-11 keys change while tokens are issued", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var all []*issuer.Key
+			var all []*signing.Key
 			for i := range 10 {
 				all = append(all, edKey(t, time.Now().Add(time.Duration(i)*time.Second)))
 			}
@@ -138,7 +139,7 @@ func TestRotationUnderLoad(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			all := []*issuer.Key{first}
+			all := []*signing.Key{first}
 			for i := range 50 {
 				all = append(all, edKey(t, time.Now().Add(time.Duration(i-60)*time.Second)))
 				if err := keys.Replace(all...); err != nil {

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // Issuer issues pairs, renews them and ends their sessions. It is safe for
@@ -18,36 +20,39 @@ type Issuer[T any] struct {
 	config  Config[T]
 	ids     ids
 	encoder *claims.Encoder[T]
-	reader  *claims.Verifier[struct{}] // reads refresh tokens
-	opener  *claims.Verifier[struct{}] // reads access tokens, to revoke them
-	access  *keyring
-	refresh *keyring
+	keys    claims.KeySet  // of Config.Keys
+	window  signing.Window // through which they are seen
+	// What reads our own tokens: refreshTokens to renew, both to revoke.
+	accessTokens, refreshTokens *claims.Verifier[struct{}]
 }
 
 // New returns an Issuer, or every mistake in c.
 func New[T any](c Config[T]) (*Issuer[T], error) {
-	c, err := c.compiled()
+	c, err := c.settled()
 	mistakes := []error{err}
 	s := &Issuer[T]{config: c, ids: ids{c.UUIDs}}
-	s.access = &keyring{schedule: c.Keys, lead: c.Lead, hold: c.AccessLife + leeway}
-	s.refresh = &keyring{schedule: c.RefreshKeys, lead: c.Lead, hold: c.RefreshLife + leeway}
-	if c.RefreshKeys == nil {
-		s.access.hold = max(s.access.hold, s.refresh.hold)
-		s.refresh = s.access
+	s.window = signing.Window{Lead: c.Lead, Hold: c.AccessLife + leeway}
+	if c.RefreshKeys == nil { // Keys sign refresh tokens too, which last longer
+		s.window.Hold = c.RefreshLife + leeway
+	}
+	s.keys = c.Keys.KeySet(s.window)
+	refreshKeys := s.keys
+	if c.RefreshKeys != nil {
+		refreshKeys = c.RefreshKeys.KeySet(signing.Window{Lead: c.Lead, Hold: c.RefreshLife + leeway})
 	}
 	s.encoder, err = claims.NewEncoder[T](c.Dialect)
 	mistakes = append(mistakes, err)
 	if err == nil { // the verifier would repeat what is wrong with the dialect
 		read := claims.Config{
 			Issuer: c.Issuer, Audience: c.Audience, Dialect: c.Dialect,
-			Keys: s.refresh, Use: claims.Refresh,
+			Keys: refreshKeys, Use: claims.Refresh,
 			InsecureAnyTime: true, // the store's clock judges, in Refresh
 			Remember:        -1,   // none comes twice
 		}
-		s.reader, err = claims.NewVerifier[struct{}](read)
+		s.refreshTokens, err = claims.NewVerifier[struct{}](read)
 		mistakes = append(mistakes, err)
-		read.Keys, read.Use = s.access, claims.Access
-		s.opener, _ = claims.NewVerifier[struct{}](read) // would say the same
+		read.Keys, read.Use = s.keys, claims.Access
+		s.accessTokens, _ = claims.NewVerifier[struct{}](read) // would say the same
 	}
 	if err := errors.Join(mistakes...); err != nil {
 		return nil, err
@@ -58,10 +63,21 @@ func New[T any](c Config[T]) (*Issuer[T], error) {
 // KeySet returns the verifying halves of Config.Keys, those that sign now, will
 // soon, or have signed what is still valid. It follows the schedule.
 func (s *Issuer[T]) KeySet() claims.KeySet {
-	if s == nil || s.access == nil {
+	if s == nil || s.keys == nil {
 		return noKeys{}
 	}
-	return s.access
+	return s.keys
+}
+
+// JWKS serves the public halves of Config.Keys as a JWK Set, RFC 7517 §5: those
+// that sign, will sign within Config.Lead, or have signed tokens that are still
+// valid. Private keys and secrets are never in it, nor are RefreshKeys. It
+// answers GET and HEAD with Cache-Control and an ETag.
+func (s *Issuer[T]) JWKS() http.Handler {
+	if s == nil || s.keys == nil {
+		return new(signing.Schedule).JWKS(signing.Window{})
+	}
+	return s.config.Keys.JWKS(s.window)
 }
 
 // noKeys is the key set of an Issuer that New didn't make.
@@ -83,7 +99,7 @@ func (noKeys) Keys(context.Context, claims.Header) ([]*claims.Key, error) { retu
 //
 // With an error there is no pair, and no session that anybody could use.
 func (s *Issuer[T]) Issue(ctx context.Context, c claims.Claims[T]) (Pair, error) {
-	if s == nil || s.reader == nil {
+	if s == nil || s.refreshTokens == nil {
 		return Pair{}, errNoIssuer
 	}
 	if err := ctx.Err(); err != nil {
@@ -107,7 +123,7 @@ func (s *Issuer[T]) Issue(ctx context.Context, c claims.Claims[T]) (Pair, error)
 	if err := s.setGrant(e, &c); err != nil {
 		return Pair{}, err
 	}
-	pair, err := s.mint(e, &c, now, true)
+	pair, err := s.mint(ctx, e, &c, now, true)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -126,10 +142,10 @@ func (s *Issuer[T]) Issue(ctx context.Context, c claims.Claims[T]) (Pair, error)
 // anything else, after which the token may be presented again; with an error
 // there is no pair.
 func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, error) {
-	if s == nil || s.reader == nil {
+	if s == nil || s.refreshTokens == nil {
 		return Pair{}, errNoIssuer
 	}
-	presented, err := s.open(ctx, s.reader, refreshToken)
+	presented, err := s.open(ctx, s.refreshTokens, refreshToken)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -168,10 +184,10 @@ func (s *Issuer[T]) Refresh(ctx context.Context, refreshToken string) (Pair, err
 // counts for this access token. The session does not get older than RefreshLife
 // by it.
 func (s *Issuer[T]) RefreshWithoutRotation(ctx context.Context, refreshToken string) (Pair, error) {
-	if s == nil || s.reader == nil {
+	if s == nil || s.refreshTokens == nil {
 		return Pair{}, errNoIssuer
 	}
-	presented, err := s.open(ctx, s.reader, refreshToken)
+	presented, err := s.open(ctx, s.refreshTokens, refreshToken)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -260,7 +276,7 @@ func (s *Issuer[T]) renew(ctx context.Context, e *session, now time.Time, v verd
 	if v == rotate {
 		s.advance(e, now)
 	}
-	return s.mint(e, c, now, v != keep)
+	return s.mint(ctx, e, c, now, v != keep)
 }
 
 // advance begins the next generation of e.

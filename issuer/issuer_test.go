@@ -12,6 +12,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // account is the App of most tests.
@@ -22,22 +23,22 @@ type account struct {
 // always is the time from which keys have always signed.
 var always time.Time
 
-func edKey(t testing.TB, from time.Time) *issuer.Key {
+func edKey(t testing.TB, from time.Time) *signing.Key {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := issuer.NewKey("EdDSA", private, from)
+	key, err := signing.NewKey("EdDSA", private, from)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return key
 }
 
-func schedule(t testing.TB, keys ...*issuer.Key) *issuer.Schedule {
+func schedule(t testing.TB, keys ...*signing.Key) *signing.Schedule {
 	t.Helper()
-	s, err := issuer.NewSchedule(keys...)
+	s, err := signing.NewSchedule(keys...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +163,7 @@ func TestZeroValuesRefuse(t *testing.T) {
 	if keys, err := tokens.KeySet().Keys(ctx, claims.Header{}); err == nil || keys != nil {
 		t.Error("a zero Issuer has keys")
 	}
-	if _, err := issuer.NewSchedule(new(issuer.Key)); err == nil {
+	if _, err := signing.NewSchedule(new(signing.Key)); err == nil {
 		t.Error("a zero Key is scheduled")
 	}
 	if _, _, err := new(issuer.MemoryStore).Load(ctx, "s"); err == nil {

@@ -27,6 +27,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // kms is a crypto.Signer that is none of the standard library's types, as that
@@ -84,7 +85,7 @@ func privateKey(t testing.TB, alg string) crypto.Signer {
 var asymmetric = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
 func TestEveryAlgorithmSigns(t *testing.T) {
-	works := func(t *testing.T, key *issuer.Key, err error) {
+	works := func(t *testing.T, key *signing.Key, err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -100,17 +101,17 @@ func TestEveryAlgorithmSigns(t *testing.T) {
 	}
 	for _, alg := range asymmetric {
 		t.Run(alg, func(t *testing.T) {
-			key, err := issuer.NewKey(alg, privateKey(t, alg), always)
+			key, err := signing.NewKey(alg, privateKey(t, alg), always)
 			works(t, key, err)
 		})
 		t.Run(alg+" by any signer", func(t *testing.T) {
-			key, err := issuer.NewKey(alg, &kms{Signer: privateKey(t, alg)}, always)
+			key, err := signing.NewKey(alg, &kms{Signer: privateKey(t, alg)}, always)
 			works(t, key, err)
 		})
 	}
 	for alg, size := range map[string]int{"HS256": 32, "HS384": 48, "HS512": 64} {
 		t.Run(alg, func(t *testing.T) {
-			key, err := issuer.NewSecret(alg, "k", make([]byte, size), always)
+			key, err := signing.NewSecret(alg, "k", make([]byte, size), always)
 			works(t, key, err)
 		})
 	}
@@ -121,7 +122,7 @@ func TestEveryAlgorithmSigns(t *testing.T) {
 func TestSecretsSignAtOnce(t *testing.T) {
 	for alg, method := range map[string]jwt.SigningMethod{"HS256": jwt.SigningMethodHS256, "HS384": jwt.SigningMethodHS384, "HS512": jwt.SigningMethodHS512} {
 		secret := []byte(strings.Repeat("a secret that is longer than a block of any hash ", 4))
-		key, err := issuer.NewSecret(alg, "k", secret, always)
+		key, err := signing.NewSecret(alg, "k", secret, always)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +177,7 @@ func TestKeysThatDoNotFit(t *testing.T) {
 		{"empty RSA key", "RS256", &rsa.PrivateKey{}},
 		{"empty ECDSA key", "ES256", &ecdsa.PrivateKey{}},
 	} {
-		if key, err := issuer.NewKey(row.alg, row.signer, always); err == nil || key != nil {
+		if key, err := signing.NewKey(row.alg, row.signer, always); err == nil || key != nil {
 			t.Errorf("%s: %v, %v", row.name, key, err)
 		}
 	}
@@ -187,7 +188,7 @@ func TestKeysThatDoNotFit(t *testing.T) {
 		{"KY-19 31 bytes for HS256", "HS256", 31}, {"KY-19 47 bytes for HS384", "HS384", 47}, {"KY-19 63 bytes for HS512", "HS512", 63},
 		{"KY-19 empty", "HS256", 0}, {"RS256", "RS256", 64}, {"none", "none", 64}, {"no algorithm", "", 64},
 	} {
-		if key, err := issuer.NewSecret(row.alg, "", make([]byte, row.size), always); err == nil || key != nil {
+		if key, err := signing.NewSecret(row.alg, "", make([]byte, row.size), always); err == nil || key != nil {
 			t.Errorf("%s: %v, %v", row.name, key, err)
 		}
 	}
@@ -203,7 +204,7 @@ func TestKeysProveThemselves(t *testing.T) {
 				other, _ = rsa.GenerateKey(rand.Reader, 2048)
 			}
 			signer := &kms{Signer: mine, sign: func(d []byte, o crypto.SignerOpts) ([]byte, error) { return other.Sign(rand.Reader, d, o) }}
-			if key, err := issuer.NewKey(alg, signer, always); err == nil || key != nil {
+			if key, err := signing.NewKey(alg, signer, always); err == nil || key != nil {
 				t.Errorf("%s: %v, %v", alg, key, err)
 			}
 		}
@@ -212,12 +213,12 @@ func TestKeysProveThemselves(t *testing.T) {
 		_, a, _ := ed25519.GenerateKey(rand.Reader)
 		_, b, _ := ed25519.GenerateKey(rand.Reader)
 		mixed := append(append(ed25519.PrivateKey(nil), a[:32]...), b[32:]...)
-		if key, err := issuer.NewKey("EdDSA", mixed, always); err == nil || key != nil {
+		if key, err := signing.NewKey("EdDSA", mixed, always); err == nil || key != nil {
 			t.Errorf("%v, %v", key, err)
 		}
 		ec, other := ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256())
 		ec.PublicKey = other.PublicKey
-		if key, err := issuer.NewKey("ES256", ec, always); err == nil || key != nil {
+		if key, err := signing.NewKey("ES256", ec, always); err == nil || key != nil {
 			t.Errorf("%v, %v", key, err)
 		}
 	})
@@ -245,7 +246,7 @@ func TestSignersThatFail(t *testing.T) {
 		},
 	} {
 		signer := &kms{Signer: ecKey(t, elliptic.P256())}
-		key, err := issuer.NewKey("ES256", signer, always)
+		key, err := signing.NewKey("ES256", signer, always)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +268,7 @@ func TestSignersThatFail(t *testing.T) {
 // §A.3.
 func TestThumbprints(t *testing.T) {
 	seed, _ := hex.DecodeString("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
-	key, err := issuer.NewKey("EdDSA", ed25519.NewKeyFromSeed(seed), always)
+	key, err := signing.NewKey("EdDSA", ed25519.NewKeyFromSeed(seed), always)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,12 +279,12 @@ func TestThumbprints(t *testing.T) {
 
 func TestKeysDoNotShowThemselves(t *testing.T) {
 	secret := []byte("a secret of thirty-two bytes !!!")
-	key, err := issuer.NewSecret("HS256", "k1", secret, always)
+	key, err := signing.NewSecret("HS256", "k1", secret, always)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, ed, _ := ed25519.GenerateKey(rand.Reader)
-	private, _ := issuer.NewKey("EdDSA", ed, always)
+	private, _ := signing.NewKey("EdDSA", ed, always)
 	tokens := newIssuer(t, issuer.Config[account]{Keys: schedule(t, key)})
 	pair := issue(t, tokens, "alice")
 	var text string
@@ -328,7 +329,7 @@ func jwks(t testing.TB, tokens *issuer.Issuer[account]) (kids []string, body str
 }
 
 func TestJWKS(t *testing.T) {
-	var keys []*issuer.Key
+	var keys []*signing.Key
 	for i, alg := range asymmetric {
 		signer := privateKey(t, alg)
 		if _, isRSA := signer.(*rsa.PrivateKey); isRSA {
@@ -336,13 +337,13 @@ func TestJWKS(t *testing.T) {
 				continue
 			}
 		}
-		key, err := issuer.NewKey(alg, signer, time.Now().Add(time.Duration(-i)*time.Minute))
+		key, err := signing.NewKey(alg, signer, time.Now().Add(time.Duration(-i)*time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
 		keys = append(keys, key)
 	}
-	secret, err := issuer.NewSecret("HS256", "hidden", make([]byte, 32), time.Now().Add(-time.Hour))
+	secret, err := signing.NewSecret("HS256", "hidden", make([]byte, 32), time.Now().Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +374,7 @@ func TestJWKS(t *testing.T) {
 func TestSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		k := []*issuer.Key{edKey(t, always), edKey(t, start.Add(10*time.Hour)), edKey(t, start.Add(20*time.Hour))}
+		k := []*signing.Key{edKey(t, always), edKey(t, start.Add(10*time.Hour)), edKey(t, start.Add(20*time.Hour))}
 		keys := schedule(t, k[2], k[0], k[1])
 		tokens := newIssuer(t, issuer.Config[account]{Keys: keys, Lead: 2 * time.Hour, AccessLife: time.Hour, RefreshLife: 4 * time.Hour, SessionLife: 100 * time.Hour})
 		const least = 5 * time.Minute // the leeway
@@ -427,7 +428,7 @@ func TestSchedule(t *testing.T) {
 func TestKeysOutliveTheirTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		var keys []*issuer.Key
+		var keys []*signing.Key
 		for day := range 60 {
 			keys = append(keys, edKey(t, start.AddDate(0, 0, day)))
 		}
@@ -447,22 +448,22 @@ func TestKeysOutliveTheirTokens(t *testing.T) {
 
 func TestSchedulesThatAreRefused(t *testing.T) {
 	a, b := edKey(t, always), edKey(t, always)
-	if s, err := issuer.NewSchedule(); err == nil || s != nil {
+	if s, err := signing.NewSchedule(); err == nil || s != nil {
 		t.Error("no key")
 	}
-	if s, err := issuer.NewSchedule(nil); err == nil || s != nil {
+	if s, err := signing.NewSchedule(nil); err == nil || s != nil {
 		t.Error("a nil key")
 	}
-	if s, err := issuer.NewSchedule(a, b); err == nil || s != nil {
+	if s, err := signing.NewSchedule(a, b); err == nil || s != nil {
 		t.Error("two keys from the same time")
 	}
-	if s, err := issuer.NewSchedule(a, a); err == nil || s != nil {
+	if s, err := signing.NewSchedule(a, a); err == nil || s != nil {
 		t.Error("one key twice")
 	}
 	_, private, _ := ed25519.GenerateKey(rand.Reader)
-	early, _ := issuer.NewKey("EdDSA", private, always)
-	late, _ := issuer.NewKey("EdDSA", private, time.Now())
-	if s, err := issuer.NewSchedule(early, late); err == nil || s != nil {
+	early, _ := signing.NewKey("EdDSA", private, always)
+	late, _ := signing.NewKey("EdDSA", private, time.Now())
+	if s, err := signing.NewSchedule(early, late); err == nil || s != nil {
 		t.Error("one key from two times")
 	}
 }
@@ -509,7 +510,7 @@ func TestWithdrawnKeys(t *testing.T) {
 // TestRefreshKeys gives refresh tokens a key of their own, which opens nothing
 // else and is published nowhere.
 func TestRefreshKeys(t *testing.T) {
-	secret, err := issuer.NewSecret("HS256", "refresh", make([]byte, 32), always)
+	secret, err := signing.NewSecret("HS256", "refresh", make([]byte, 32), always)
 	if err != nil {
 		t.Fatal(err)
 	}

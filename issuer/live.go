@@ -39,34 +39,54 @@ const (
 	maxRemembered = 1 << 15
 )
 
-// NewSessionVerifier returns a verifier that asks v first, and then the store
-// that the tokens' issuer has. What the store said is believed for stale, 0 to
-// 1 minute, in which a revoked session still passes; 0 asks for every token,
-// and 5 seconds spare most of it. Memory is bounded, at some 65,000 sessions.
-//
-// When the store can't be asked, Verify returns an error that does not match
-// claims.ErrInvalid: the caller answers 503.
-func NewSessionVerifier[T any](v *claims.Verifier[T], store Store, stale time.Duration) (*SessionVerifier[T], error) {
+// SessionVerifierConfig says what a [SessionVerifier] asks. Verifier and Store are
+// required.
+type SessionVerifierConfig[T any] struct {
+	// Verifier is asked first: what a resource server without sessions would
+	// have.
+	Verifier *claims.Verifier[T]
+	// Store is the one that the tokens' issuer has.
+	Store Store
+	// Stale is for how long what the store said is believed, and so for how long
+	// a revoked session still passes; 0 to 1 minute. With 0 the store is asked
+	// for every token; 5 seconds spare most of that.
+	Stale time.Duration
+}
+
+// settled returns every mistake in c. It has no defaults.
+func (c SessionVerifierConfig[T]) settled() (SessionVerifierConfig[T], error) {
 	var mistakes []error
-	if v == nil {
-		mistakes = append(mistakes, errors.New("issuer: SessionVerifier: the verifier is missing"))
+	mistake := func(format string, a ...any) {
+		mistakes = append(mistakes, fmt.Errorf("issuer: SessionVerifierConfig."+format, a...))
 	}
-	if store == nil {
-		mistakes = append(mistakes, errors.New("issuer: SessionVerifier: the store is missing"))
-	} else if isNil(store) {
-		mistakes = append(mistakes, fmt.Errorf("issuer: SessionVerifier: the store is a nil %T: was its error looked at?", store))
+	if c.Verifier == nil {
+		mistake("Verifier is missing")
 	}
-	if stale < 0 || stale > maxStale {
-		mistakes = append(mistakes, fmt.Errorf("issuer: SessionVerifier: stale is %v, not between 0 and %v", stale, maxStale))
+	if c.Store == nil {
+		mistake("Store is missing")
+	} else if isNil(c.Store) {
+		mistake("Store is a nil %T: was its error looked at?", c.Store)
 	}
-	if mistakes != nil {
-		return nil, errors.Join(mistakes...)
+	if c.Stale < 0 || c.Stale > maxStale {
+		mistake("Stale is %v, not between 0 and %v", c.Stale, maxStale)
 	}
-	return &SessionVerifier[T]{verify: v, store: store, stale: stale}, nil
+	return c, errors.Join(mistakes...)
+}
+
+// NewSessionVerifier returns a SessionVerifier, or every mistake in c. Its memory
+// is bounded, at some 65,000 sessions.
+func NewSessionVerifier[T any](c SessionVerifierConfig[T]) (*SessionVerifier[T], error) {
+	c, err := c.settled()
+	if err != nil {
+		return nil, err
+	}
+	return &SessionVerifier[T]{verify: c.Verifier, store: c.Store, stale: c.Stale}, nil
 }
 
 // Verify is claims.Verifier's, and refuses with claims.ErrInvalid also tokens
 // whose session has ended, is unknown, or was outdated after they were issued.
+// When the store can't be asked, it returns an error that does not match
+// claims.ErrInvalid: the caller answers 503.
 func (v *SessionVerifier[T]) Verify(ctx context.Context, token string) (*claims.Claims[T], error) {
 	if v == nil || v.verify == nil {
 		return nil, errors.New("issuer: the SessionVerifier was not made by NewSessionVerifier")

@@ -15,7 +15,7 @@ import (
 func live(t *testing.T, c issuer.Config[account], seenBy issuer.Store, stale time.Duration) (*issuer.Issuer[account], *issuer.SessionVerifier[account]) {
 	t.Helper()
 	tokens := newIssuer(t, c)
-	v, err := issuer.NewSessionVerifier(verifier(t, tokens, c.Dialect), seenBy, stale)
+	v, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[account]{Verifier: verifier(t, tokens, c.Dialect), Store: seenBy, Stale: stale})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,14 +136,14 @@ func TestSessionVerifier(t *testing.T) {
 	})
 	t.Run("what is refused", func(t *testing.T) {
 		v := verifier(t, newIssuer(t, issuer.Config[account]{}), claims.Dialect{})
-		if got, err := issuer.NewSessionVerifier[account](nil, nil, 0); err == nil || got != nil {
+		if got, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[account]{}); err == nil || got != nil {
 			t.Error("nothing")
 		}
-		if got, err := issuer.NewSessionVerifier(v, (*issuer.MemoryStore)(nil), 0); err == nil || got != nil {
+		if got, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[account]{Verifier: v, Store: (*issuer.MemoryStore)(nil)}); err == nil || got != nil {
 			t.Error("what is left of a store")
 		}
 		for _, stale := range []time.Duration{-1, time.Minute + 1} {
-			if got, err := issuer.NewSessionVerifier(v, issuer.NewMemoryStore(), stale); err == nil || got != nil {
+			if got, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[account]{Verifier: v, Store: issuer.NewMemoryStore(), Stale: stale}); err == nil || got != nil {
 				t.Errorf("stale %v", stale)
 			}
 		}

@@ -1,13 +1,14 @@
 package issuer
 
 import (
-	"encoding/base64"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // maxToken is how long a token may get: servers read 8 to 16 KiB of header
@@ -16,7 +17,7 @@ const maxToken = 7 << 10
 
 // mint writes and signs the pair of e's generation, or of it the access token
 // alone. That lives no longer than the session would without a refresh.
-func (s *Issuer[T]) mint(e *session, c *claims.Claims[T], now time.Time, both bool) (Pair, error) {
+func (s *Issuer[T]) mint(ctx context.Context, e *session, c *claims.Claims[T], now time.Time, both bool) (Pair, error) {
 	access := claims.Claims[T]{
 		Use: claims.Access, Issuer: s.config.Issuer, Subject: e.subject, Audience: s.config.Audience,
 		IssuedAt: now, Expiry: earlier(now.Add(s.config.AccessLife), e.expiry),
@@ -33,43 +34,35 @@ func (s *Issuer[T]) mint(e *session, c *claims.Claims[T], now time.Time, both bo
 	}
 	p := Pair{ExpiresIn: access.Expiry.Sub(now), Scope: strings.Join(c.Scope, " "), Session: e.id}
 	var err error
-	if p.AccessToken, err = s.token(s.access, &access); err != nil {
+	if p.AccessToken, err = s.token(ctx, s.config.Keys, &access); err != nil {
 		return Pair{}, fmt.Errorf("issuer: access token: %w", err)
 	}
 	if !both {
 		return p, nil
 	}
-	if p.RefreshToken, err = s.token(s.refresh, &refresh); err != nil {
+	refreshKeys := s.config.RefreshKeys
+	if refreshKeys == nil {
+		refreshKeys = s.config.Keys
+	}
+	if p.RefreshToken, err = s.token(ctx, refreshKeys, &refresh); err != nil {
 		return Pair{}, fmt.Errorf("issuer: refresh token: %w", err)
 	}
 	return p, nil
 }
 
-// token writes and signs one token with the key that signs now, by the machine's
-// clock: whoever verifies has no other for the schedule.
-func (s *Issuer[T]) token(keys *keyring, c *claims.Claims[T]) (string, error) {
-	key, err := keys.signs(time.Now())
-	if err != nil {
-		return "", err
-	}
-	h := claims.Header{Algorithm: key.Algorithm(), KeyID: key.ID()}
-	if s.config.NoKeyID {
-		h.KeyID = ""
-	}
-	input, err := s.encoder.Encode(h, c)
-	if err != nil {
-		return "", err
-	}
-	sig, err := key.sign(input)
-	if err != nil {
-		return "", fmt.Errorf("%v: %w", key, err)
-	}
-	var room [512]byte // on the stack
-	token := input + "." + string(base64.RawURLEncoding.AppendEncode(room[:0], sig))
-	if len(token) > maxToken {
+// token writes one token, and has it signed by the key that signs now, by the
+// machine's clock: whoever verifies has no other for the schedule.
+func (s *Issuer[T]) token(ctx context.Context, keys *signing.Schedule, c *claims.Claims[T]) (string, error) {
+	token, err := keys.Sign(ctx, func(h claims.Header) (string, error) {
+		if s.config.NoKeyID {
+			h.KeyID = ""
+		}
+		return s.encoder.Encode(h, c)
+	})
+	if err == nil && len(token) > maxToken {
 		return "", fmt.Errorf("it would have %d bytes, more than %d: shorten Scope or App", len(token), maxToken)
 	}
-	return token, nil
+	return token, err
 }
 
 // onlyGranted refuses claims that are the issuer's to set.

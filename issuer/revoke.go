@@ -33,13 +33,13 @@ const (
 // As with all that ends a session, it is done also if ctx ends meanwhile, or
 // has; each session takes 30 seconds at most.
 func (s *Issuer[T]) Revoke(ctx context.Context, token string) error {
-	if s == nil || s.reader == nil {
+	if s == nil || s.refreshTokens == nil {
 		return errNoIssuer
 	}
 	reading := context.WithoutCancel(ctx)
-	presented, err := s.open(reading, s.reader, token)
+	presented, err := s.open(reading, s.refreshTokens, token)
 	if errors.Is(err, ErrGrant) {
-		presented, err = s.open(reading, s.opener, token)
+		presented, err = s.open(reading, s.accessTokens, token)
 	}
 	switch {
 	case errors.Is(err, ErrGrant):
@@ -54,7 +54,7 @@ func (s *Issuer[T]) Revoke(ctx context.Context, token string) error {
 // or the one of an access token: [Issuer.SessionOf]. It is no error if the
 // subject has no such session.
 func (s *Issuer[T]) RevokeSession(ctx context.Context, subject, session string) error {
-	if s == nil || s.reader == nil {
+	if s == nil || s.refreshTokens == nil {
 		return errNoIssuer
 	}
 	subject, err := s.subject(subject)
@@ -105,7 +105,7 @@ func (s *Issuer[T]) revoke(ctx context.Context, subject, id string) error {
 
 // each changes all live sessions of a subject, and goes on after errors.
 func (s *Issuer[T]) each(ctx context.Context, subject string, edit func(*session) bool) error {
-	if s == nil || s.reader == nil {
+	if s == nil || s.refreshTokens == nil {
 		return errNoIssuer
 	}
 	subject, err := s.subject(subject)

@@ -20,7 +20,7 @@ type Session struct {
 
 // Sessions returns the live sessions of a subject, last used first.
 func (s *Issuer[T]) Sessions(ctx context.Context, subject string) ([]Session, error) {
-	if s == nil || s.reader == nil {
+	if s == nil || s.refreshTokens == nil {
 		return nil, errNoIssuer
 	}
 	subject, err := s.subject(subject)

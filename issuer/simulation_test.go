@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 	remote "github.com/gatehouse-go/gatehouse/claims/jwks"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // simDays is how many days are simulated; GATEHOUSE_LONG=1 makes it the whole
@@ -62,8 +63,8 @@ func (f *follower) RoundTrip(r *http.Request) (*http.Response, error) {
 type simulation struct {
 	t         *testing.T
 	random    *mathrand.Rand
-	schedule  *issuer.Schedule
-	keys      []*issuer.Key // one an hour, the first signs at start
+	schedule  *signing.Schedule
+	keys      []*signing.Key // one an hour, the first signs at start
 	withdrawn map[string]time.Time
 	emergency time.Time // when a key was withdrawn last
 	tokens    *issuer.Issuer[struct{}]
@@ -83,15 +84,15 @@ func newSimulation(t *testing.T) *simulation {
 	s := &simulation{t: t, random: mathrand.New(mathrand.NewPCG(1, 2)), withdrawn: make(map[string]time.Time)}
 	start := time.Now()
 	for i := range simDays*24 + 8 {
-		key, err := issuer.NewKey("EdDSA", newEd25519(t), start.Add(time.Duration(i)*simRotation))
+		key, err := signing.NewKey("EdDSA", newEd25519(t), start.Add(time.Duration(i)*simRotation))
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.keys = append(s.keys, key)
 	}
-	secret, err1 := issuer.NewSecret("HS256", "", make([]byte, 32), time.Time{})
-	refresh, err2 := issuer.NewSchedule(secret)
-	schedule, err3 := issuer.NewSchedule(s.keys[0])
+	secret, err1 := signing.NewSecret("HS256", "", make([]byte, 32), time.Time{})
+	refresh, err2 := signing.NewSchedule(secret)
+	schedule, err3 := signing.NewSchedule(s.keys[0])
 	tokens, err4 := issuer.New(issuer.Config[struct{}]{
 		Issuer: "https://id.example", Audience: []string{"api"}, Keys: schedule, RefreshKeys: refresh,
 		Lead: simLead, Store: issuer.NewMemoryStore(),
@@ -128,7 +129,7 @@ func (s *simulation) follow() {
 
 // reschedule hands the issuer the keys around now that are not withdrawn.
 func (s *simulation) reschedule(now time.Time) {
-	var keys []*issuer.Key
+	var keys []*signing.Key
 	for _, k := range s.keys {
 		_, gone := s.withdrawn[k.ID()]
 		if !gone && k.From().After(now.Add(-3*simRotation)) && k.From().Before(now.Add(simLead+simRotation)) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // issuing are the contests of pairs of tokens, minted and renewed.
@@ -108,21 +109,21 @@ func (w *world) issuer(alg string, refreshSecret bool) (*issuer.Issuer[app], err
 	return issuer.New(c)
 }
 
-func (w *world) schedule(alg string) (*issuer.Schedule, error) {
+func (w *world) schedule(alg string) (*signing.Schedule, error) {
 	p, err := w.pair(alg, 0)
 	if err != nil {
 		return nil, err
 	}
-	var key *issuer.Key
+	var key *signing.Key
 	if alg == "HS256" {
-		key, err = issuer.NewSecret(alg, "k", p.private.([]byte), time.Time{})
+		key, err = signing.NewSecret(alg, "k", p.private.([]byte), time.Time{})
 	} else {
-		key, err = issuer.NewKey(alg, p.private.(crypto.Signer), time.Time{})
+		key, err = signing.NewKey(alg, p.private.(crypto.Signer), time.Time{})
 	}
 	if err != nil {
 		return nil, err
 	}
-	return issuer.NewSchedule(key)
+	return signing.NewSchedule(key)
 }
 
 var alice = claims.Claims[app]{Subject: subject, Party: "Admin", Scope: []string{"read", "write"}, App: app{Company: 7}}

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/issuersql"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimitredis"
@@ -99,7 +100,7 @@ func newHandler(p place, store issuer.Store, client *redis.Client) (http.Handler
 	if err != nil {
 		return nil, err
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func newLimit(client *redis.Client) (*ratelimit.Limiter, error) {
 // limitPerMinute is generous, since on the tour all users have one address.
 const limitPerMinute = 600
 
-func readKey(file string) (*issuer.Key, error) {
+func readKey(file string) (*signing.Key, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -169,7 +170,7 @@ func readKey(file string) (*issuer.Key, error) {
 	if !ok {
 		return nil, errors.New(file + " holds no key that signs")
 	}
-	return issuer.NewKey("EdDSA", signer, time.Time{})
+	return signing.NewKey("EdDSA", signer, time.Time{})
 }
 
 // login believes everybody; examples/quickstart has passwords.

@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/claims/jwks"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
@@ -40,11 +41,11 @@ func newServer(s settings) (*server, error) {
 	// outlives it.
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	key, err := issuer.NewSecret("HS256", "", secret, time.Time{})
+	key, err := signing.NewSecret("HS256", "", secret, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		return nil, err
 	}

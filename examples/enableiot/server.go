@@ -12,6 +12,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
@@ -49,11 +50,11 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := issuer.NewKey("RS256", private, time.Time{})
+	key, err := signing.NewKey("RS256", private, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
@@ -58,11 +59,11 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := issuer.NewKey("RS256", private, time.Time{})
+	key, err := signing.NewKey("RS256", private, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func newServer(s settings) (*server, error) {
 		return nil, err
 	}
 	// A new password locks out at once whoever was inside with the old one.
-	live, err := issuer.NewSessionVerifier(verify, store, 0)
+	live, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[struct{}]{Verifier: verify, Store: store})
 	if err != nil {
 		return nil, err
 	}

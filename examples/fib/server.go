@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
@@ -42,11 +43,11 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := issuer.NewKey("EdDSA", private, time.Time{})
+	key, err := signing.NewKey("EdDSA", private, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,8 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	live, err := issuer.NewSessionVerifier(verify, store, 0) // a logout ends the access token too
+	// A logout ends the access token too.
+	live, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[app]{Verifier: verify, Store: store})
 	if err != nil {
 		return nil, err
 	}

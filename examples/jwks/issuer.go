@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // The names by which issuer and resource server know each other.
@@ -29,7 +30,7 @@ func runIssuer(ctx context.Context, args []string) error {
 	if err := firstKey(*dir); err != nil {
 		return err
 	}
-	keys, err := issuer.LoadSchedule(*dir, nil)
+	keys, err := signing.LoadSchedule(*dir, nil)
 	if err != nil {
 		return err
 	}

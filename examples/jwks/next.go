@@ -33,7 +33,7 @@ func runNext(_ context.Context, args []string) error {
 	return nil
 }
 
-// writeKey writes a new private key, as issuer.LoadSchedule reads it: readable
+// writeKey writes a new private key, as signing.LoadSchedule reads it: readable
 // by nobody else, and under its name only when it is whole.
 func writeKey(dir, alg string, from time.Time) (path string, err error) {
 	private, err := newPrivate(alg)

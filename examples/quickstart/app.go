@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
@@ -46,11 +47,11 @@ func newApp(s Settings) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := issuer.NewKey("EdDSA", private, time.Time{})
+	key, err := signing.NewKey("EdDSA", private, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		return nil, err
 	}

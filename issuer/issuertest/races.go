@@ -12,6 +12,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // latency is what Slow adds where callers shall overlap.
@@ -92,11 +93,11 @@ func noneLost(t *testing.T, open opener) {
 // nodes returns issuers that share a store and a key, as machines do.
 func nodes(t *testing.T, s issuer.Store, grace time.Duration) []*issuer.Issuer[struct{}] {
 	t.Helper()
-	key, err := issuer.NewSecret("HS256", "", []byte(name()+name()), time.Time{})
+	key, err := signing.NewSecret("HS256", "", []byte(name()+name()), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 )
 
@@ -17,11 +18,11 @@ type None struct{}
 
 // New returns the API.
 func New(secret []byte, find func(name, password string) (party claims.Party, ok bool)) (http.Handler, error) {
-	key, err := issuer.NewSecret("HS256", "", secret, time.Time{})
+	key, err := signing.NewSecret("HS256", "", secret, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		return nil, err
 	}

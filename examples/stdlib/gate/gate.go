@@ -14,6 +14,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
@@ -47,11 +48,11 @@ func New(s Settings) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := issuer.NewKey("EdDSA", private, time.Time{})
+	key, err := signing.NewKey("EdDSA", private, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // secret signs the tokens of a deployment.
@@ -19,11 +20,11 @@ type tokens = issuer.Issuer[struct{}]
 // newNode returns an issuer of a deployment, one of any number.
 func newNode(t testing.TB, store issuer.Store, grace time.Duration, secret string) *tokens {
 	t.Helper()
-	key, err := issuer.NewSecret("HS256", "", []byte(secret), time.Time{})
+	key, err := signing.NewSecret("HS256", "", []byte(secret), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		t.Fatal(err)
 	}

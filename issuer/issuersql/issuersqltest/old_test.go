@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/issuerredis"
 	"github.com/gatehouse-go/gatehouse/issuer/issuersql"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // old is a session as an older version wrote it, to the last byte.
@@ -40,11 +41,11 @@ type account struct {
 // issuerOfOld is one whose sessions last for ten years.
 func issuerOfOld(t *testing.T, s issuer.Store) *issuer.Issuer[account] {
 	t.Helper()
-	key, err := issuer.NewSecret("HS256", "", []byte(secret), time.Time{})
+	key, err := signing.NewSecret("HS256", "", []byte(secret), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := issuer.NewSchedule(key)
+	keys, err := signing.NewSchedule(key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,7 @@
-package issuer
+package signing
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -10,8 +9,31 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 )
 
-// keyring is a schedule with what its issuer adds: how long before it signs a
-// key is offered, and how long after.
+// Window says how long a key of a [Schedule] is offered to those who verify,
+// beyond the time in which it signs. Negative durations count as 0. The zero
+// Window offers the key that signs and no other: what a key has signed is refused
+// as soon as the next one signs.
+type Window struct {
+	// Lead is how long before it signs a key is offered, so that verifiers have
+	// it in time: longer than they keep what they fetched.
+	Lead time.Duration
+	// Hold is how long a key is still offered after its successor has begun to
+	// sign: as long as the last token that it signed is valid, and as far as
+	// clocks may be off.
+	Hold time.Duration
+}
+
+// KeySet returns the verifying halves of the keys that a window offers, best
+// first: the one that signs, those before it, those to come. It follows the
+// schedule. While the schedule has no keys it returns an error, for which a
+// verifier answers 503.
+func (s *Schedule) KeySet(w Window) claims.KeySet { return s.keyring(w) }
+
+func (s *Schedule) keyring(w Window) *keyring {
+	return &keyring{schedule: s, lead: max(w.Lead, 0), hold: max(w.Hold, 0)}
+}
+
+// keyring is a schedule seen through a window.
 type keyring struct {
 	schedule   *Schedule
 	lead, hold time.Duration
@@ -29,36 +51,11 @@ type plan struct {
 // distant is a moment after all others.
 var distant = time.Unix(1<<40, 0)
 
-// signing returns the index of the key that signs at a moment, -1 if none does.
-func signing(keys []*Key, now time.Time) int {
-	i := len(keys) - 1
-	for i >= 0 && now.Before(keys[i].from) {
-		i--
-	}
-	return i
-}
-
-// signs returns the key that signs now.
-func (r *keyring) signs(now time.Time) (*Key, error) {
-	keys := r.schedule.all()
-	if len(keys) == 0 {
-		return nil, errNoKeys
-	}
-	if i := signing(keys, now); i >= 0 {
-		return keys[i], nil
-	}
-	return nil, fmt.Errorf("issuer: no key signs yet: the first, %v, signs from %v", keys[0], keys[0].from)
-}
-
-// errNoKeys says nothing about any token: whoever verifies answers 503.
-var errNoKeys = errors.New("issuer: all keys are withdrawn")
-
 // at returns the plan for now.
 func (r *keyring) at(now time.Time) (*plan, error) {
-	r.schedule.all() // looks whether it has changed
-	keys := r.schedule.keys.Load()
-	if len(*keys) == 0 {
-		return nil, errNoKeys
+	keys, err := r.schedule.current()
+	if err != nil {
+		return nil, err
 	}
 	if p := r.last.Load(); p != nil && p.keys == keys && !now.Before(p.from) && now.Before(p.until) {
 		return p, nil
@@ -70,9 +67,8 @@ func (r *keyring) at(now time.Time) (*plan, error) {
 		public[i] = k.public
 	}
 	if len(public) > 0 {
-		var err error
 		if p.set, err = claims.NewKeySet(public...); err != nil {
-			return nil, fmt.Errorf("issuer: %w", err)
+			return nil, fmt.Errorf("signing: %w", err)
 		}
 	}
 	r.last.Store(p)
@@ -89,7 +85,7 @@ func (r *keyring) plan(keys []*Key, now time.Time) *plan {
 			p.until = at
 		}
 	}
-	current := signing(keys, now)
+	current := signs(keys, now)
 	for i := current; i >= 0; i-- {
 		gone := distant
 		if i+1 < len(keys) {

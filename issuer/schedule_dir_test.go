@@ -22,6 +22,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // writeKey writes a private key as LoadSchedule reads it.
@@ -56,9 +57,9 @@ func newEd25519(t *testing.T) ed25519.PrivateKey {
 	return private
 }
 
-func fromDir(t *testing.T, dir string) (*issuer.Schedule, *issuer.Issuer[struct{}]) {
+func fromDir(t *testing.T, dir string) (*signing.Schedule, *issuer.Issuer[struct{}]) {
 	t.Helper()
-	schedule, err := issuer.LoadSchedule(dir, slog.New(slog.DiscardHandler))
+	schedule, err := signing.LoadSchedule(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestLastKeyWithdrawn(t *testing.T) {
 		path := filepath.Join(dir, "19990101T000000Z.pem")
 		writeKey(t, dir, filepath.Base(path), newEd25519(t))
 		var log strings.Builder
-		keys, err := issuer.LoadSchedule(dir, slog.New(slog.NewTextHandler(&log, nil)))
+		keys, err := signing.LoadSchedule(dir, slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,12 +270,12 @@ func TestLoadScheduleRefuses(t *testing.T) {
 			dir := keyDir(t)
 			row.arrange(t, dir)
 			// The text is the point here: it must name what is to be mended.
-			if _, err := issuer.LoadSchedule(dir, nil); err == nil || !strings.Contains(err.Error(), row.says) {
+			if _, err := signing.LoadSchedule(dir, nil); err == nil || !strings.Contains(err.Error(), row.says) {
 				t.Errorf("error %v does not say %q", err, row.says)
 			}
 		})
 	}
-	if _, err := issuer.LoadSchedule(filepath.Join(t.TempDir(), "missing"), nil); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := signing.LoadSchedule(filepath.Join(t.TempDir(), "missing"), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
 	}
 }
@@ -304,7 +305,7 @@ func FuzzKeyFile(f *testing.F) {
 			return
 		}
 		defer os.Remove(path)
-		schedule, err := issuer.LoadSchedule(dir, slog.New(slog.DiscardHandler))
+		schedule, err := signing.LoadSchedule(dir, slog.New(slog.DiscardHandler))
 		if (err == nil) == (schedule == nil) {
 			t.Errorf("schedule %v and error %v", schedule, err)
 		}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package issuer
+package signing
 
 // Private judges the permissions of a key file.
 var Private = private

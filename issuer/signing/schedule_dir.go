@@ -1,4 +1,4 @@
-package issuer
+package signing
 
 import (
 	"bytes"
@@ -70,9 +70,6 @@ const (
 // Verifiers elsewhere keep the keys that they have until they fetch others: give
 // them a successor.
 func LoadSchedule(dir string, logger *slog.Logger) (*Schedule, error) {
-	if logger == nil {
-		logger = slog.Default()
-	}
 	s := &Schedule{dir: &keyDir{path: dir, logger: logger, begin: time.Now()}}
 	if err := s.Reload(); err != nil {
 		return nil, err
@@ -105,6 +102,15 @@ type keyDir struct {
 	foreign string                     // under reading: the files left out that were last logged
 }
 
+// log returns where to log. A Logger that is nil is looked up for each line, so that
+// a later slog.SetDefault counts.
+func (d *keyDir) log() *slog.Logger {
+	if d == nil || d.logger == nil {
+		return slog.Default()
+	}
+	return d.logger
+}
+
 // look reads the directory if that is due and nobody else is at it.
 func (d *keyDir) look(s *Schedule) {
 	if d == nil || time.Since(d.begin) < time.Duration(d.due.Load()) || !d.reading.TryLock() {
@@ -113,7 +119,7 @@ func (d *keyDir) look(s *Schedule) {
 	defer d.reading.Unlock()
 	err := d.read(s)
 	if text := fmt.Sprint(err); err != nil && text != d.failed {
-		d.logger.Error("issuer: keys stay as they were", "err", err)
+		d.log().Error("signing: keys stay as they were", "err", err)
 		d.failed = text
 	} else if err == nil {
 		d.failed = ""
@@ -132,11 +138,11 @@ func (d *keyDir) read(s *Schedule) error {
 	var mistakes []error
 	for _, name := range names {
 		if len(keys) == maxKeyFiles {
-			return fmt.Errorf("issuer: keys: %s has more than %d", d.path, maxKeyFiles)
+			return fmt.Errorf("signing: keys: %s has more than %d", d.path, maxKeyFiles)
 		}
 		key, digest, err := d.key(name)
 		if err != nil {
-			mistakes = append(mistakes, fmt.Errorf("issuer: key file %s: %w", filepath.Join(d.path, name), err))
+			mistakes = append(mistakes, fmt.Errorf("signing: key file %s: %w", filepath.Join(d.path, name), err))
 			continue
 		}
 		known[digest] = key
@@ -145,11 +151,11 @@ func (d *keyDir) read(s *Schedule) error {
 	if mistakes != nil {
 		return errors.Join(mistakes...)
 	}
-	if len(keys) == 0 && s.keys.Load() != nil {
+	if keys == nil && s.keys.Load() != nil {
 		if len(*s.keys.Load()) > 0 {
-			d.logger.Error("issuer: the directory has no key any more: all are withdrawn", "dir", d.path)
+			d.log().Error("signing: the directory has no key any more: all are withdrawn", "dir", d.path)
 		}
-		s.keys.Store(&keys)
+		s.keys.Store(new([]*Key))
 		d.known = nil
 		return nil
 	}
@@ -168,11 +174,11 @@ func (d *keyDir) list() ([]string, error) {
 		err = trustedDir(info)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("issuer: key directory %s: %w", d.path, err)
+		return nil, fmt.Errorf("signing: key directory %s: %w", d.path, err)
 	}
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: keys: %w", err)
+		return nil, fmt.Errorf("signing: keys: %w", err)
 	}
 	var names, foreign []string
 	for _, entry := range entries {
@@ -201,7 +207,7 @@ func ours(entry os.DirEntry) bool {
 func (d *keyDir) leftOut(names []string) {
 	all := strings.Join(names, "/")
 	if all != d.foreign && all != "" {
-		d.logger.Warn("issuer: what belongs to neither this user nor root is left out of the keys",
+		d.log().Warn("signing: what belongs to neither this user nor root is left out of the keys",
 			"dir", d.path, "files", len(names), "first", names[0])
 	}
 	d.foreign = all

@@ -1,4 +1,4 @@
-package issuer
+package signing
 
 import (
 	"crypto"
@@ -21,6 +21,7 @@ type Key struct {
 	public *claims.Key // the half that verifies
 	jwk    []byte      // what is published; nil for a secret
 	sign   func(input string) ([]byte, error)
+	signed headers
 }
 
 // NewKey returns a key that signs with signer from a time on; the zero time
@@ -36,16 +37,16 @@ type Key struct {
 func NewKey(alg string, signer crypto.Signer, from time.Time) (*Key, error) {
 	public, err := publicOf(signer)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: %s key: %w", alg, err)
+		return nil, fmt.Errorf("signing: %s key: %w", alg, err)
 	}
 	jwk, kid := publish(alg, public)
 	verifies, err := claims.NewKey(alg, kid, public)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: key does not fit: %w", err)
+		return nil, fmt.Errorf("signing: key does not fit: %w", err)
 	}
 	sign, err := signature(alg, signer, public)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: %s key %s: %w", alg, kid, err)
+		return nil, fmt.Errorf("signing: %s key %s: %w", alg, kid, err)
 	}
 	k := &Key{from: from, public: verifies, jwk: jwk, sign: sign}
 	if err := k.prove(public); err != nil {
@@ -64,11 +65,11 @@ func NewKey(alg string, signer crypto.Signer, from time.Time) (*Key, error) {
 func NewSecret(alg, kid string, secret []byte, from time.Time) (*Key, error) {
 	method, ok := jwt.GetSigningMethod(alg).(*jwt.SigningMethodHMAC)
 	if !ok {
-		return nil, fmt.Errorf("issuer: algorithm %q takes no secret: use HS256, HS384 or HS512, or NewKey", alg)
+		return nil, fmt.Errorf("signing: algorithm %q takes no secret: use HS256, HS384 or HS512, or NewKey", alg)
 	}
 	verifies, err := claims.NewKey(alg, kid, secret)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: secret does not fit: %w", err)
+		return nil, fmt.Errorf("signing: secret does not fit: %w", err)
 	}
 	return &Key{from: from, public: verifies, sign: authentication(method.Hash, secret)}, nil
 }
@@ -106,7 +107,7 @@ func (k *Key) prove(public crypto.PublicKey) error {
 		err = jwt.GetSigningMethod(k.Algorithm()).Verify(input, sig, public)
 	}
 	if err != nil {
-		return fmt.Errorf("issuer: %v does not sign: %w", k, err)
+		return fmt.Errorf("signing: %v does not sign: %w", k, err)
 	}
 	return nil
 }

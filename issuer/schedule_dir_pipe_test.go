@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // TestPipesAreNotOpened would wait for whoever writes into the pipe.
@@ -32,7 +32,7 @@ func TestPipesAreNotOpened(t *testing.T) {
 		}
 		loaded := make(chan error, 1)
 		go func() {
-			_, err := issuer.LoadSchedule(dir, nil)
+			_, err := signing.LoadSchedule(dir, nil)
 			loaded <- err
 		}()
 		select {

@@ -1,18 +1,19 @@
-package issuer
+package signing
 
 import (
 	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // Schedule says which key signs when. All that follows from it follows from its
 // keys and the time, so machines that have the same keys agree without talking.
 //
-// Of the keys whose From has come, by the machine's clock, the latest signs. When
-// no key's has, nothing is issued. A Schedule is safe for concurrent use; its zero value has no keys
-// and New refuses it.
+// Of the keys whose From has come, by the machine's clock, the latest signs. While
+// none has come nothing is signed. A Schedule is safe for concurrent use. Its zero
+// value has no keys, signs nothing and verifies nothing.
 type Schedule struct {
 	keys atomic.Pointer[[]*Key] // by From
 	dir  *keyDir                // nil: they come from nowhere else
@@ -36,7 +37,7 @@ func NewSchedule(keys ...*Key) (*Schedule, error) {
 // The keys of a schedule from LoadSchedule are not replaced: change its files.
 func (s *Schedule) Replace(keys ...*Key) error {
 	if s.dir != nil {
-		return errors.New("issuer: the keys of this schedule come from " + s.dir.path)
+		return errors.New("signing: the keys of this schedule come from " + s.dir.path)
 	}
 	return s.replace(keys)
 }
@@ -44,11 +45,11 @@ func (s *Schedule) Replace(keys ...*Key) error {
 func (s *Schedule) replace(keys []*Key) error {
 	keys = slices.Clone(keys)
 	if len(keys) == 0 {
-		return errors.New("issuer: a schedule needs at least one key")
+		return errors.New("signing: a schedule needs at least one key")
 	}
 	for i, k := range keys {
 		if k == nil || k.sign == nil {
-			return fmt.Errorf("issuer: key %d of the schedule was not made by NewKey or NewSecret", i)
+			return fmt.Errorf("signing: key %d of the schedule was not made by NewKey or NewSecret", i)
 		}
 	}
 	slices.SortStableFunc(keys, func(a, b *Key) int { return a.from.Compare(b.from) })
@@ -56,10 +57,10 @@ func (s *Schedule) replace(keys []*Key) error {
 	for i, k := range keys {
 		for _, other := range keys[:i] {
 			if k.from.Equal(other.from) {
-				mistakes = append(mistakes, fmt.Errorf("issuer: %v and %v both sign from %v", other, k, k.from))
+				mistakes = append(mistakes, fmt.Errorf("signing: %v and %v both sign from %v", other, k, k.from))
 			}
 			if same(k, other) {
-				mistakes = append(mistakes, fmt.Errorf("issuer: %v is in the schedule twice", k))
+				mistakes = append(mistakes, fmt.Errorf("signing: %v is in the schedule twice", k))
 			}
 		}
 	}
@@ -73,20 +74,43 @@ func (s *Schedule) replace(keys []*Key) error {
 // same reports whether two keys can't be told apart, or are one.
 func same(a, b *Key) bool { return a == b || a.ID() != "" && a.ID() == b.ID() }
 
-// overlaps reports whether a key is in both schedules.
-func (s *Schedule) overlaps(other *Schedule) bool {
-	for _, k := range s.all() {
-		if slices.ContainsFunc(other.all(), func(o *Key) bool { return same(k, o) }) {
-			return true
-		}
+// Keys returns the keys, in the order in which they sign; none while all are
+// withdrawn, and nil if the schedule was not made by NewSchedule or LoadSchedule.
+func (s *Schedule) Keys() []*Key {
+	keys, err := s.current()
+	if err == errNoSchedule {
+		return nil
 	}
-	return false
+	return append([]*Key{}, *keys...)
 }
 
-func (s *Schedule) all() []*Key {
-	s.dir.look(s)
-	if keys := s.keys.Load(); keys != nil {
-		return *keys
+var (
+	errNoSchedule = errors.New("signing: the Schedule was not made by NewSchedule or LoadSchedule")
+	// errNoKeys says nothing about any token: a verifier answers 503.
+	errNoKeys = errors.New("signing: all keys are withdrawn")
+)
+
+// current returns the keys of now, by From. With errNoKeys there are none.
+func (s *Schedule) current() (*[]*Key, error) {
+	if s == nil {
+		return nil, errNoSchedule
 	}
-	return nil
+	s.dir.look(s)
+	keys := s.keys.Load()
+	switch {
+	case keys == nil:
+		return nil, errNoSchedule
+	case len(*keys) == 0:
+		return keys, errNoKeys
+	}
+	return keys, nil
+}
+
+// signs returns the index of the key that signs at a moment, -1 if none does.
+func signs(keys []*Key, now time.Time) int {
+	i := len(keys) - 1
+	for i >= 0 && now.Before(keys[i].from) {
+		i--
+	}
+	return i
 }

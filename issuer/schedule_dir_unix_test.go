@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // TestWhoMayChangeKeys arranges a key file and its directory: nobody but this
@@ -101,7 +102,7 @@ func TestWhoMayChangeKeys(t *testing.T) {
 			writeKey(t, dir, name, private)
 			row.arrange(t, dir)
 			var log strings.Builder
-			keys, err := issuer.LoadSchedule(dir, slog.New(slog.NewTextHandler(&log, nil)))
+			keys, err := signing.LoadSchedule(dir, slog.New(slog.NewTextHandler(&log, nil)))
 			if row.says != "" && row.says != "left out" {
 				// The text is the point here: it must name what is to be mended.
 				if err == nil || !strings.Contains(err.Error(), row.says) {
@@ -122,7 +123,7 @@ func TestWhoMayChangeKeys(t *testing.T) {
 			if n := strings.Count(log.String(), "left out"); n != lines {
 				t.Errorf("logged %d times: %s", n, log.String())
 			}
-			want, err := issuer.NewKey("EdDSA", private, always)
+			want, err := signing.NewKey("EdDSA", private, always)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,22 +132,5 @@ func TestWhoMayChangeKeys(t *testing.T) {
 				t.Errorf("%v signs, not our %s", kid, want.ID())
 			}
 		})
-	}
-}
-
-// TestRootMayShareThroughAGroup: a pod that is not root reads its secret as
-// root:fsGroup 0440. Nobody else's file may be readable by a group.
-func TestRootMayShareThroughAGroup(t *testing.T) {
-	for _, row := range []struct {
-		perm      os.FileMode
-		owner, us int
-		ok        bool
-	}{
-		{0o440, 0, 1000, true}, {0o640, 0, 1000, true}, {0o400, 0, 1000, true}, {0o600, 1000, 1000, true},
-		{0o440, 1000, 1000, false}, {0o440, 0, 0, false}, {0o460, 0, 1000, false}, {0o444, 0, 1000, false}, {0o450, 0, 1000, false},
-	} {
-		if err := issuer.Private(row.perm, row.owner, row.us); (err == nil) != row.ok {
-			t.Errorf("mode %04o of %d for %d: %v", row.perm, row.owner, row.us, err)
-		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
 )
 
 // maxCells is how many limits one request may be under.
@@ -91,7 +93,7 @@ func (l *Limiter) fill(cells []Cell, ask func(*policy) (string, int, error)) err
 		case k == "":
 			return errNoKey
 		}
-		cells[i] = p.cell(boundKey(k), n)
+		cells[i] = p.cell(named.Bound(k), n)
 	}
 	return nil
 }

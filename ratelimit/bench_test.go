@@ -191,37 +191,6 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-func BenchmarkLockout(b *testing.B) {
-	for name, right := range map[string]bool{"right": true, "undecided": false} {
-		b.Run(name, func(b *testing.B) {
-			l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "test"})
-			if err != nil {
-				b.Fatal(err)
-			}
-			check := func(context.Context) (bool, error) {
-				if right {
-					return true, nil
-				}
-				return false, ratelimit.ErrUndecided
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				l.Attempt(context.Background(), "victim@example.com", check)
-			}
-		})
-	}
-	b.Run("blocked", func(b *testing.B) {
-		l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "test"})
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.ReportAllocs()
-		for b.Loop() {
-			l.Attempt(context.Background(), "victim@example.com", func(context.Context) (bool, error) { return false, nil })
-		}
-	})
-}
-
 // BenchmarkMemory fills a store with a million keys and reports bytes per key,
 // everything included: at the end, and the most on the way there from half a
 // million.

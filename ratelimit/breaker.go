@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 )
@@ -50,7 +49,7 @@ var ErrUnavailable = errors.New("ratelimit: the store has failed and was not ask
 // charged all the same.
 //
 // What a request gets when the store fails is for limits to say (LocalShare and
-// FailOpen of [Config]); a [Lockout] refuses. A Breaker judges its store as one: if
+// FailOpen of [Config]). A Breaker judges its store as one: if
 // half of a cluster is down, requests to that half wait for Timeout each.
 //
 // A Breaker is safe for concurrent use. Its zero value refuses.
@@ -103,18 +102,6 @@ func (b *Breaker) Take(ctx context.Context, cells []Cell) (ok bool, err error) {
 	return ok && err == nil, err
 }
 
-// Log is [Store.Log].
-func (b *Breaker) Log(ctx context.Context, e Entry) (charges int, wait time.Duration, err error) {
-	err = b.watched(ctx, func(ctx context.Context) error {
-		charges, wait, err = b.store.Log(ctx, e)
-		return err
-	})
-	if err != nil {
-		return 0, 0, err
-	}
-	return charges, wait, nil
-}
-
 func (b *Breaker) watched(ctx context.Context, call func(context.Context) error) error {
 	if b == nil || b.store == nil {
 		return errors.New("ratelimit: Breaker was not made by NewBreaker")
@@ -142,8 +129,15 @@ func (b *Breaker) bounded(ctx context.Context, call func(context.Context) error)
 	return call(ctx)
 }
 
-// lookAgain starts a probe if one is due. It takes a step that writes, as a store
-// may still read when it can't write any more, and that nobody else sees.
+// probe takes a millionth of a bucket that no load of probes can empty: it is
+// always granted, and so always written. A store that can still read but not write
+// fails it. No limit has a space in its name.
+var probe = Cell{
+	Policy: "breaker probe", Key: "breaker probe",
+	Cost: time.Microsecond, Interval: time.Microsecond, Tolerance: maxTolerance,
+}
+
+// lookAgain starts a probe if one is due.
 func (b *Breaker) lookAgain() {
 	now := int64(time.Since(b.base))
 	due := b.probe.Load()
@@ -152,10 +146,7 @@ func (b *Breaker) lookAgain() {
 	}
 	go func() {
 		err := b.bounded(context.Background(), func(ctx context.Context) error {
-			_, _, err := b.store.Log(ctx, Entry{
-				Policy: "breaker probe", Key: "breaker probe", Op: OpCharge, Receipt: rand.Uint64(),
-				Tries: 1, Window: time.Millisecond, Block: time.Millisecond,
-			})
+			_, err := b.store.Take(ctx, []Cell{probe})
 			return err
 		})
 		if err == nil {

@@ -58,13 +58,6 @@ func (m *moody) Take(ctx context.Context, cells []ratelimit.Cell) (bool, error) 
 	return m.Store.Take(ctx, cells)
 }
 
-func (m *moody) Log(ctx context.Context, e ratelimit.Entry) (int, time.Duration, error) {
-	if err := m.act(ctx, e.Op != ratelimit.OpPeek); err != nil {
-		return 0, 0, err
-	}
-	return m.Store.Log(ctx, e)
-}
-
 func newMoody() *moody { return &moody{Store: ratelimit.NewMemoryStore(0)} }
 
 func newBreaker(t testing.TB, c ratelimit.BreakerConfig) *ratelimit.Breaker {
@@ -176,15 +169,6 @@ func TestBreaker(t *testing.T) {
 			}
 		}
 	})
-	bubble("a lockout refuses", func(t *testing.T, m *moody, _ *ratelimit.Limiter) {
-		l := newLockout(t, ratelimit.LockoutConfig{Store: newBreaker(t, ratelimit.BreakerConfig{Store: m})})
-		for _, mood := range []int32{hangs, fails, hangs, fails} {
-			m.mood.Store(mood)
-			if ok, err := l.Attempt(t.Context(), "k", never(t)); ok || err == nil || errors.Is(err, ratelimit.ErrBlocked) {
-				t.Errorf("%v, %v", ok, err)
-			}
-		}
-	})
 }
 
 func TestBreaker_parallel(t *testing.T) {
@@ -219,9 +203,6 @@ func TestNewBreaker_refuses(t *testing.T) {
 	}
 	if _, err := new(ratelimit.Breaker).Take(t.Context(), nil); err == nil {
 		t.Error("XX-01 the zero Breaker takes")
-	}
-	if _, _, err := new(ratelimit.Breaker).Log(t.Context(), ratelimit.Entry{}); err == nil {
-		t.Error("XX-01 the zero Breaker logs")
 	}
 }
 

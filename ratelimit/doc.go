@@ -1,5 +1,5 @@
-// Package ratelimit says how often: limits for requests and lockouts for
-// guesses.
+// Package ratelimit says how often: limits for requests. How often a secret may be
+// guessed at is for package ratelimit/lockout to say.
 //
 //	limit, err := ratelimit.New(ratelimit.Config{Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(100, time.Minute), Key: ratelimit.RemoteIP})
 //	log.Fatal(http.ListenAndServe(addr, limit.Handler(mux)))
@@ -8,10 +8,8 @@
 // tells the rest how much is left in the fields of
 // draft-ietf-httpapi-ratelimit-headers-11. [All] joins several limits, a [Set]
 // holds them by name and can be replaced while serving, from JSON by
-// [ParsePolicies]. A [Lockout] lets a secret be guessed at 5 times and then
-// blocks for 24 hours. Both keep their state in a [Store]: in memory, in Redis
-// (package ratelimitredis, behind a [Breaker]); lockouts also where the issuer
-// keeps its sessions (package issuer/recovery).
+// [ParsePolicies]. The state is in a [Store]: in memory, or in Redis (package
+// ratelimitredis, behind a [Breaker]).
 //
 // Laws:
 //
@@ -20,13 +18,11 @@
 //     own mistake ([ErrBadRequest]); 0 never means unlimited.
 //   - Check decides and writes nothing; Handler is the only writer, and Refuse for
 //     those who have no use for a Handler. None of them reads the body.
-//   - A guess is charged before it is looked at, atomically, and refunded only if
-//     its check says that it was not looked at: [ErrUndecided].
 //   - Where several limits apply, nothing is charged if one refuses.
 //   - A Retry-After that is waited for is enough, and not a second too long.
 //   - The [Store] is atomic and has the clock; the policy is here.
 //   - Memory that strangers can fill is bounded. Reaching the bound frees nobody who
-//     is exhausted or blocked, and costs others no more than a [MemoryStore] says.
+//     is exhausted, and costs others no more than a [MemoryStore] says.
 //   - Keys are kept as digests, and are in no error, log or answer.
 //
 // The handler counts whatever it is mounted on: mount it on the route, behind

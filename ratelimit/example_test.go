@@ -2,14 +2,12 @@ package ratelimit_test
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -172,120 +170,6 @@ func ExampleSet() {
 	// Output:
 	// "DefaultRateLimitAuth";q=5;w=60
 	// "DefaultRateLimitAuth";q=100;w=60
-}
-
-func ExampleLockout() {
-	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery"}) // 5 tries, 24 hours
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	lookUp := func(context.Context) (string, error) { return "KTR4-X9PW", nil } // in your database
-	redeem := func(code string) {
-		right, err := lockout.Attempt(context.Background(), "ann@example.com", func(ctx context.Context) (bool, error) {
-			want, err := lookUp(ctx)
-			if err != nil { // nothing was compared: the guess is given back
-				return false, fmt.Errorf("%w: %w", ratelimit.ErrUndecided, err)
-			}
-			return subtle.ConstantTimeCompare([]byte(code), []byte(want)) == 1, nil
-		})
-		var blocked *ratelimit.BlockedError
-		switch {
-		case errors.As(err, &blocked):
-			fmt.Println("blocked for", blocked.RetryAfter.Round(time.Hour))
-		case err != nil:
-			fmt.Println("unavailable:", err) // 503: nothing is known
-		default:
-			fmt.Println(right)
-		}
-	}
-	for range 5 {
-		redeem("a guess")
-	}
-	redeem("KTR4-X9PW")
-	lockout.Unblock(context.Background(), "ann@example.com")
-	redeem("KTR4-X9PW")
-	// Output:
-	// false
-	// false
-	// false
-	// false
-	// false
-	// blocked for 24h0m0s
-	// true
-}
-
-// Calling every error undecided, also the one by which a comparison says that the
-// guess is wrong: all guesses are given back, and there is no end of them. An error
-// of bcrypt.CompareHashAndPassword is returned as it is, or not at all; then the
-// guess counts.
-func ExampleLockout_Attempt_incorrect() {
-	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "login"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	compare := func(password string) error { // as bcrypt does
-		if password != "correct horse" {
-			return errors.New("hashedPassword is not the hash of the given password")
-		}
-		return nil
-	}
-	looks := 0
-	guess := func(undecided bool) {
-		lockout.Attempt(context.Background(), "ann@example.com", func(context.Context) (bool, error) {
-			looks++
-			err := compare("a guess")
-			if err != nil && undecided {
-				err = fmt.Errorf("%w: %w", ratelimit.ErrUndecided, err)
-			}
-			return err == nil, err
-		})
-	}
-	for range 100 {
-		guess(true)
-	}
-	fmt.Println(looks, "of 100 looked at")
-	looks = 0
-	for range 100 {
-		guess(false)
-	}
-	fmt.Println(looks, "of 100 looked at")
-	// Output:
-	// 100 of 100 looked at
-	// 5 of 100 looked at
-}
-
-// Looking before counting: however strict the count, parallel guesses are all
-// looked at before the first is counted. Attempt pays first.
-func ExampleLockout_incorrect() {
-	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	ctx := context.Background()
-	wrong := func(context.Context) (bool, error) { return false, nil }
-	var everybodyAsked, done sync.WaitGroup
-	var mu sync.Mutex
-	looks := 0
-	everybodyAsked.Add(100)
-	for range 100 {
-		done.Go(func() {
-			left, _, _ := lockout.Status(ctx, "ann@example.com")
-			everybodyAsked.Done()
-			everybodyAsked.Wait() // or whatever else takes time
-			if left > 0 {
-				mu.Lock()
-				looks++ // compares the code
-				mu.Unlock()
-				lockout.Attempt(ctx, "ann@example.com", wrong) // counts it
-			}
-		})
-	}
-	done.Wait()
-	fmt.Println(looks, "of 100 guesses looked at")
-	// Output: 100 of 100 guesses looked at
 }
 
 func ExampleTrustedProxies() {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/alarm"
 )
 
 // answer is how a limiter speaks to clients: everything that can be rendered
@@ -16,7 +18,7 @@ type answer struct {
 	legacy string
 	deny   func(http.ResponseWriter, *http.Request, Decision, error)
 	logger *slog.Logger
-	alarm  *alarm // of what is logged at Error
+	alarm  *alarm.Alarm // of what is logged at Error
 
 	policyHeader []string
 	legacyNames  [3]string

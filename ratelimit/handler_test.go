@@ -20,6 +20,7 @@ import (
 )
 
 var (
+	errDown  = errors.New("database is down")
 	quietLog = slog.New(slog.DiscardHandler)
 	ok       = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })
 )

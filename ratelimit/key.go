@@ -104,3 +104,7 @@ func parseHost(s string) (netip.Addr, error) {
 	}
 	return netip.Addr{}, fmt.Errorf("ratelimit: not an address")
 }
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}

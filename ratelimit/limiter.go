@@ -2,13 +2,15 @@ package ratelimit
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"reflect"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/alarm"
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
 )
 
 // Config describes a limit. It is copied by [New]; changing it later changes
@@ -105,8 +107,8 @@ type policy struct {
 	tolerance time.Duration
 	key       KeyFunc
 	cost      func(*http.Request) int
-	space     digest  // of name, in memory
-	local     *policy // what is decided by without the store
+	space     named.Digest // of name, in memory
+	local     *policy      // what is decided by without the store
 	open      bool
 }
 
@@ -133,7 +135,7 @@ func New(c Config) (*Limiter, error) {
 	if c.LocalShare > 0 {
 		p.local = compile(c, c.Limit.share(c.LocalShare))
 	}
-	l.answer = answer{quiet: c.Quiet, legacy: c.Legacy, deny: c.Deny, logger: c.Logger, alarm: new(alarm)}
+	l.answer = answer{quiet: c.Quiet, legacy: c.Legacy, deny: c.Deny, logger: c.Logger, alarm: new(alarm.Alarm)}
 	l.answer.render(l.parts)
 	return l, nil
 }
@@ -184,22 +186,11 @@ func (c Config) validateFailure() error {
 	return errors.Join(errs...)
 }
 
-// validateName keeps names to what needs no escaping in a header (a string of
-// RFC 9651), in JSON and in a store's key.
 func validateName(where, name string) error {
-	if len(name) < 1 || len(name) > 64 {
-		return fmt.Errorf("ratelimit: %s.Name has %d characters, must have 1 to 64", where, len(name))
-	}
-	for _, c := range []byte(name) {
-		if !isAlnum(c) && c != '.' && c != '_' && c != '-' {
-			return fmt.Errorf("ratelimit: %s.Name contains %q, may contain A-Z a-z 0-9 . _ -", where, c)
-		}
+	if err := named.Check(name); err != nil {
+		return fmt.Errorf("ratelimit: %s.Name %w", where, err)
 	}
 	return nil
-}
-
-func isAlnum(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 // Allow spends one token of key, if there is one. On error nothing is known:
@@ -250,8 +241,8 @@ func (l *Limiter) allow(ctx context.Context, key string, n int, d *Decision) err
 	if key == "" {
 		return errNoKey
 	}
-	if !isBound(key) { // asked here as well, since boundKey is not inlined
-		key = boundKey(key)
+	if !named.IsBound(key) { // asked here as well, since Bound is not inlined
+		key = named.Bound(key)
 	}
 	if l.memory == nil {
 		return l.takeOne(ctx, key, n, d)
@@ -319,18 +310,3 @@ func (l *Limiter) mistake() error {
 	}
 	return errors.Join(errs...)
 }
-
-// maxKey bounds what a stranger can make a store work on.
-const maxKey = 128
-
-// boundKey gives long keys by their digest. A key that begins like such a
-// digest is digested as well, so that nobody can name another's bucket.
-func boundKey(key string) string {
-	if isBound(key) {
-		return key
-	}
-	sum := sha256.Sum256([]byte(key))
-	return "\x00" + string(sum[:])
-}
-
-func isBound(key string) bool { return len(key) <= maxKey && (key == "" || key[0] != 0) }

@@ -3,7 +3,6 @@ package ratelimit_test
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -240,27 +239,6 @@ func TestZeroValuesRefuse(t *testing.T) {
 			t.Error("a nil Set was replaced")
 		}
 	})
-	t.Run("XX-01 nil Lockout", func(t *testing.T) {
-		var l *ratelimit.Lockout
-		if ok, err := l.Attempt(t.Context(), "k", never(t)); ok || err == nil || errors.Is(err, ratelimit.ErrBlocked) {
-			t.Errorf("%v, %v", ok, err)
-		}
-		if _, _, err := l.Status(t.Context(), "k"); err == nil {
-			t.Error("Status")
-		}
-		if err := l.Unblock(t.Context(), "k"); err == nil {
-			t.Error("Unblock")
-		}
-	})
-	t.Run("XX-01 Lockout", func(t *testing.T) {
-		_, err := new(ratelimit.Lockout).Attempt(t.Context(), "k", func(context.Context) (bool, error) {
-			t.Error("looked at a guess")
-			return true, nil
-		})
-		if err == nil || errors.Is(err, ratelimit.ErrBlocked) {
-			t.Error(err)
-		}
-	})
 	t.Run("XX-01 All", func(t *testing.T) {
 		for _, ls := range [][]*ratelimit.Limiter{nil, {nil}, {new(ratelimit.Limiter)}} {
 			if l, err := ratelimit.All(ls...); err == nil {
@@ -382,12 +360,10 @@ func TestKeys_bounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lockout := newLockout(t, ratelimit.LockoutConfig{Store: store})
 		for _, n := range []int{1, 128, 129, 1 << 20} {
 			key := strings.Repeat("x", n)
 			allow(t, l, key, 1)
 			allow(t, both, key, 1)
-			guess(t, lockout, key, 1)
 		}
 		if store.longest != 128 {
 			t.Errorf("it saw %d", store.longest)
@@ -406,11 +382,6 @@ func (r *recorder) Take(ctx context.Context, cells []ratelimit.Cell) (bool, erro
 		r.longest = max(r.longest, len(c.Key))
 	}
 	return r.Store.Take(ctx, cells)
-}
-
-func (r *recorder) Log(ctx context.Context, e ratelimit.Entry) (int, time.Duration, error) {
-	r.longest = max(r.longest, len(e.Key))
-	return r.Store.Log(ctx, e)
 }
 
 func TestAllow_wallClock(t *testing.T) {

@@ -3,16 +3,17 @@ package ratelimit
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
 )
 
 // A MemoryStore is a [Store] in the memory of one process. What it knows ends
 // with the process and is not shared: behind several processes each grants the
-// limit anew, and a lockout forgets at a restart.
+// limit anew.
 //
 // Memory is bounded. A bucket takes 24 bytes in a table that is two thirds to
 // four fifths full while it grows; keys are kept as 128-bit digests under a secret
@@ -22,23 +23,12 @@ import (
 // are exhausted, new keys share overflow buckets, each under the limit of one
 // key: the flood gets no further, and keys that are known are not affected.
 //
-// Lockouts have an eighth as many logs, and there no rule keeps both halves of that
-// law whole: blocks that are never forgotten fill any memory. So a log that blocks
-// stays until its block ends, whatever comes; half of the logs may block. From
-// then on a guess that would be a key's last is not looked at but refused with an
-// error, which the [Lockout] logs once a minute: everybody else has all tries but
-// the last, and with Tries 1, none. Of the logs that don't block, the oldest makes
-// room of those with as many charges as most have: with the default bound and 5
-// tries it takes some 16,000 guesses at other keys for each that is forgotten. Who
-// expects such a flood limits guesses by address, keeps lockouts in a store of
-// their own and makes it larger, or keeps them on disk: issuer/recovery.NewLog.
-//
 // Nothing runs in the background. What has expired is removed piece by piece
 // by the requests themselves, some four thousand buckets at a time, and tables
 // shrink then. Time is monotonic: setting the clock changes nothing.
 type MemoryStore struct {
-	seeds  [4]maphash.Seed // keys: 0 and 1, policies: 2 and 3
-	spill  digest          // marks overflow buckets
+	secret named.Secret
+	spill  named.Digest // marks overflow buckets
 	base   time.Time
 	shards []shard
 	mask   uint64
@@ -49,16 +39,12 @@ type MemoryStore struct {
 	swept atomic.Uint64
 }
 
-// digest is all that is kept of a policy and a key.
-type digest struct{ hi, lo uint64 }
-
 // shard is a part of the store under its own lock, small enough to be swept
 // within a request, and no two in one cache line. The clock is read under the
 // lock, so that the time of a shard stands in order.
 type shard struct {
 	mu    sync.Mutex
 	cells table
-	logs  logTable
 	_     [56]byte
 }
 
@@ -77,13 +63,11 @@ func NewMemoryStore(maxKeys int) *MemoryStore {
 	}
 	n := 1 << bits.Len(uint(max(maxKeys, shardKeys)-1)/shardKeys)
 	m := &MemoryStore{
+		secret: named.NewSecret(),
 		base:   time.Now(),
 		shards: make([]shard, n),
 		mask:   uint64(n - 1),
 		bound:  max(maxKeys, shardKeys) / n,
-	}
-	for i := range m.seeds {
-		m.seeds[i] = maphash.MakeSeed()
 	}
 	m.spill = m.space("overflow")
 	return m
@@ -92,22 +76,15 @@ func NewMemoryStore(maxKeys int) *MemoryStore {
 // time is nanoseconds since the store was made, never 0.
 func (m *MemoryStore) time() int64 { return int64(time.Since(m.base)) + 1 }
 
-// space is the policy's share of a digest. It has seeds of its own, so that a
-// policy and a key never change places.
-func (m *MemoryStore) space(policy string) digest {
-	return digest{maphash.String(m.seeds[2], policy), maphash.String(m.seeds[3], policy)}
-}
+// space is the policy's share of a digest.
+func (m *MemoryStore) space(policy string) named.Digest { return m.secret.Space(policy) }
 
-func (m *MemoryStore) digest(space digest, key string) digest {
-	return digest{space.hi ^ maphash.String(m.seeds[0], key), space.lo ^ maphash.String(m.seeds[1], key)}
-}
-
-func (m *MemoryStore) shard(d digest) *shard { return &m.shards[d.lo&m.mask] }
+func (m *MemoryStore) shard(d named.Digest) *shard { return &m.shards[d.Lo&m.mask] }
 
 // takeOne is Take of one cell that is known to be valid. It allocates nothing
 // but the growth of the table.
-func (m *MemoryStore) takeOne(space digest, key string, cost, interval, tolerance time.Duration) (debt time.Duration, ok bool) {
-	d := m.digest(space, key)
+func (m *MemoryStore) takeOne(space named.Digest, key string, cost, interval, tolerance time.Duration) (debt time.Duration, ok bool) {
+	d := m.secret.Digest(space, key)
 	s := m.shard(d)
 	s.mu.Lock()
 	now := m.time()
@@ -129,13 +106,13 @@ func (m *MemoryStore) takeOne(space digest, key string, cost, interval, toleranc
 // room gives the digest under which d is to be counted: its own, or that of an
 // overflow bucket if the shard is full of buckets that must stay. It is false
 // if there is no room for that either, which takes more than thirty policies.
-func (m *MemoryStore) room(s *shard, space, d digest, now int64) (digest, bool) {
+func (m *MemoryStore) room(s *shard, space, d named.Digest, now int64) (named.Digest, bool) {
 	if s.cells.has(d) || s.cells.used < m.bound || s.cells.evict(now) {
 		return d, true
 	}
-	o := digest{
-		hi: space.hi ^ m.spill.hi ^ d.hi%overflows,
-		lo: (space.lo^m.spill.lo)&^m.mask | d.lo&m.mask,
+	o := named.Digest{
+		Hi: space.Hi ^ m.spill.Hi ^ d.Hi%overflows,
+		Lo: (space.Lo^m.spill.Lo)&^m.mask | d.Lo&m.mask,
 	}
 	return o, s.cells.has(o) || s.cells.used < m.bound+m.bound/8
 }
@@ -145,10 +122,10 @@ func (m *MemoryStore) Take(_ context.Context, cells []Cell) (bool, error) {
 	if err := validateCells(cells); err != nil {
 		return false, err
 	}
-	var spaces, digests [maxCells]digest
+	var spaces, digests [maxCells]named.Digest
 	for i, c := range cells {
 		spaces[i] = m.space(c.Policy)
-		digests[i] = m.digest(spaces[i], c.Key)
+		digests[i] = m.secret.Digest(spaces[i], c.Key)
 	}
 	held := m.order(digests[:len(cells)])
 	m.lockAll(&held)
@@ -160,7 +137,7 @@ func (m *MemoryStore) Take(_ context.Context, cells []Cell) (bool, error) {
 }
 
 // takeAll is Take of cells whose shards are locked.
-func (m *MemoryStore) takeAll(cells []Cell, spaces, digests *[maxCells]digest, now int64) bool {
+func (m *MemoryStore) takeAll(cells []Cell, spaces, digests *[maxCells]named.Digest, now int64) bool {
 	ok := true
 	for i := range cells {
 		c := &cells[i]
@@ -203,9 +180,9 @@ type inOrder struct {
 	n      int
 }
 
-func (m *MemoryStore) order(digests []digest) (o inOrder) {
+func (m *MemoryStore) order(digests []named.Digest) (o inOrder) {
 	for _, d := range digests {
-		shard := d.lo & m.mask
+		shard := d.Lo & m.mask
 		i := o.n
 		for i > 0 && o.shards[i-1] > shard {
 			i--
@@ -249,5 +226,4 @@ func (m *MemoryStore) sweep(now, due int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cells.sweep(now)
-	s.logs.sweep(now)
 }

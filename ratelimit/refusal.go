@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/alarm"
 )
 
 // ErrBadRequest is what a [KeyFunc] says, with its cause, of a request that has no
@@ -46,7 +48,7 @@ func (a *answer) log(r *http.Request, status int, err error) {
 	}
 	level := slog.LevelDebug
 	if status >= 500 && !errors.Is(err, ErrUnavailable) && !errors.Is(r.Context().Err(), context.Canceled) {
-		if silent, ok := a.bell().rings(time.Second); ok {
+		if silent, ok := a.bell().Rings(time.Second); ok {
 			level = slog.LevelError
 			if silent > 0 {
 				attrs = append(attrs, slog.Int("unlogged", silent))
@@ -71,9 +73,9 @@ func (a *answer) slogger() *slog.Logger {
 }
 
 // strays is the alarm of all that was not made by [New] or [NewSet].
-var strays alarm
+var strays alarm.Alarm
 
-func (a *answer) bell() *alarm {
+func (a *answer) bell() *alarm.Alarm {
 	if a.alarm == nil {
 		return &strays
 	}

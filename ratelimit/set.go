@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/alarm"
 )
 
 // A Set holds limits by name, so that routes say which they are under and
@@ -56,7 +58,7 @@ func (s *Set) Replace(configs ...Config) error {
 	if s.own == nil {
 		s.own = NewMemoryStore(0)
 	}
-	h := &held{limiters: make(map[string]*Limiter, len(configs)), answer: answer{alarm: new(alarm)}}
+	h := &held{limiters: make(map[string]*Limiter, len(configs)), answer: answer{alarm: new(alarm.Alarm)}}
 	var errs []error
 	for _, c := range configs {
 		if c.Store == nil {

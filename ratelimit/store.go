@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// A Store keeps the state of limits and lockouts and knows no policy: what it
+// A Store keeps the state of limits and knows no policy: what it
 // needs to decide comes with each call. [MemoryStore] is one for a single
 // process; package ratelimittest proves others.
 //
-// Laws of every method:
+// Laws:
 //
 //   - It is one atomic step, for all callers on all machines that share the
 //     store.
@@ -18,11 +18,9 @@ import (
 //     It may tick in microseconds; calculations are in nanoseconds all the
 //     same, none of them above 2^53.
 //   - Policy and key together name the state. No pair may collide with
-//     another, whatever bytes the two contain, and cells never collide with
-//     logs. A key has at most 128 bytes and is not kept in plaintext longer
+//     another, whatever bytes the two contain. A key has at most 128 bytes and is not kept in plaintext longer
 //     than needed.
-//   - State that says nothing any more (a bucket that is full, a log whose
-//     charges have expired) disappears by itself.
+//   - State that says nothing any more (a bucket that is full) disappears by itself.
 //   - On error the caller must assume that the step may have been taken. A
 //     store never answers what it does not know; refusing is the caller's part.
 //
@@ -34,18 +32,6 @@ type Store interface {
 	// to the debt that now stands, charged or not; after an error Debt means
 	// nothing. There are one to 8 cells, no two of the same policy and key.
 	Take(ctx context.Context, cells []Cell) (bool, error)
-
-	// Log applies one entry to the log of a lockout, as the [Op] says. It
-	// returns how many charges the log has afterwards, and how long the key
-	// is still blocked, 0 if it is not. For [OpCharge] a positive wait says
-	// that the key was blocked before and the charge was not made; the charge
-	// that fills the log was made, and its wait is 0.
-	//
-	// A charge stands until it is older than Window. A log of Tries charges
-	// (or more, had Tries been higher before) is full: it blocks until Block
-	// after its last charge and loses no charge meanwhile; exactly then all
-	// are forgotten.
-	Log(ctx context.Context, entry Entry) (charges int, wait time.Duration, err error)
 }
 
 // A Cell is one bucket and what is to be taken out of it. A cell without state
@@ -59,23 +45,3 @@ type Cell struct {
 
 	Debt time.Duration // set by [Store.Take]
 }
-
-// An Entry is one step in the log of a lockout.
-type Entry struct {
-	Policy, Key string
-	Op          Op
-	Receipt     uint64 // names a charge: chosen by the caller, unique, all 64 bits count
-	Tries       int    // 1 to 100
-	Window      time.Duration
-	Block       time.Duration // both whole microseconds, at most 366 days
-}
-
-// An Op is what an [Entry] does.
-type Op int
-
-const (
-	OpCharge Op = iota + 1 // adds a charge under Receipt; once only, however often the same is sent
-	OpRefund               // takes back the charge of Receipt, if it still stands; no other
-	OpClear                // forgets all charges, and so ends a block
-	OpPeek                 // changes nothing
-)

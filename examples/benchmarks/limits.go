@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 // limits are the contests of "how often".
@@ -49,7 +49,7 @@ func limitHandlers(id string, status int) contest {
 func lockouts() contest {
 	attempt := func(right bool, failure error) func(*world) (op, error) {
 		return func(*world) (op, error) {
-			l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery"})
+			l, err := lockout.New(lockout.Config{Name: "recovery"})
 			if err != nil {
 				return nil, err
 			}
@@ -67,7 +67,7 @@ func lockouts() contest {
 		contenders: []contender{
 			{name: "a limiter's decision", kind: ours, setup: decides(gatehouseDecider, 1, 1)},
 			{name: "lockout, right", kind: ours, setup: attempt(true, nil)},
-			{name: "lockout, undecided", kind: ours, setup: attempt(false, ratelimit.ErrUndecided)},
+			{name: "lockout, undecided", kind: ours, setup: attempt(false, lockout.ErrUndecided)},
 			{name: "lockout, blocked", kind: ours, setup: attempt(false, nil)},
 		}}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 // login gives a token for a name and a password, and a newer one as often as it
@@ -25,19 +26,19 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	}
 	var u user
 	var err error
-	known := false
+	var guess lockout.Outcome
 	if email, noAddress := ratelimit.Email(in.text("username")); noAddress == nil {
-		known, err = s.lockout.Attempt(r.Context(), email, func(context.Context) (is bool, _ error) {
+		guess, err = s.lockout.Attempt(r.Context(), email, func(context.Context) (is bool, _ error) {
 			u, is = s.users.authenticate(email, in.text("password"))
 			return is, nil
 		})
 	}
 	switch {
-	case errors.Is(err, ratelimit.ErrBlocked), known && u.locked:
+	case errors.Is(err, lockout.ErrBlocked), guess.Right && u.locked:
 		locked(w)
 	case err != nil:
 		s.failed(w, r, err)
-	case !known:
+	case !guess.Right:
 		refuse(w, http.StatusUnauthorized)
 	default:
 		pair, err := s.tokens.Issue(r.Context(), claims.Claims[access]{Subject: u.id, App: access{u.accounts}})

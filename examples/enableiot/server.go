@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 const issuerName = "http://enableiot.com"
@@ -34,7 +35,7 @@ type server struct {
 	tokens   *issuer.Issuer[access]
 	holders  *claims.Verifier[access]   // reads access tokens, also expired ones
 	renewals *claims.Verifier[struct{}] // reads refresh tokens
-	lockout  *ratelimit.Lockout
+	lockout  *lockout.Lockout
 }
 
 func newServer(s settings) (*server, error) {
@@ -82,7 +83,7 @@ func newServer(s settings) (*server, error) {
 	if iot.renewals, err = claims.NewVerifier[struct{}](check); err != nil {
 		return nil, err
 	}
-	iot.lockout, err = ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "login", Tries: 30, Block: 15 * time.Minute, Logger: s.logger})
+	iot.lockout, err = lockout.New(lockout.Config{Name: "login", Tries: 30, Block: 15 * time.Minute, Logger: s.logger})
 	if err != nil {
 		return nil, err
 	}

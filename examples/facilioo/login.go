@@ -8,7 +8,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
-	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
@@ -64,7 +64,7 @@ func (s *server) sender(email, text string) func(context.Context, string) error 
 
 // failed answers an error that is not about what the caller sent.
 func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) bool {
-	var block *ratelimit.BlockedError
+	var block *lockout.BlockedError
 	switch {
 	case err == nil:
 		return false

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 const (
@@ -123,14 +124,14 @@ func (s *server) routes(guard *middleware.Guard[struct{}], limits *ratelimit.Set
 
 // newCodes returns six-digit codes that five wrong guesses block for 24 hours.
 func newCodes(name string, store issuer.Store, s settings) (*recovery.Recovery, error) {
-	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: name, Tries: 5, Block: 24 * time.Hour, Logger: s.logger})
+	guesses, err := lockout.New(lockout.Config{Name: name, Tries: 5, Block: 24 * time.Hour, Logger: s.logger})
 	if err != nil {
 		return nil, err
 	}
 	secret := make([]byte, 32)
 	rand.Read(secret)
 	return recovery.New(recovery.Config{
-		Store: store, Lockout: lockout, Secret: secret, Logger: s.logger,
+		Store: store, Lockout: guesses, Secret: secret, Logger: s.logger,
 		Alphabet: "0123456789", Length: 6, InsecureShortCodes: true, // the wire's
 	})
 }

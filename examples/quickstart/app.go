@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 const demoPassword = "demo-password"
@@ -85,13 +86,13 @@ func newApp(s Settings) (*App, error) {
 	auth, perAccount := limits.Handler("DefaultRateLimitAuth"), limits.Choose(byParty)
 
 	// How to come back without a password.
-	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery", Logger: s.Logger})
+	guesses, err := lockout.New(lockout.Config{Name: "recovery", Logger: s.Logger})
 	if err != nil {
 		return nil, err
 	}
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	app.codes, err = recovery.New(recovery.Config{Store: store, Lockout: lockout, Secret: secret, Logger: s.Logger})
+	app.codes, err = recovery.New(recovery.Config{Store: store, Lockout: guesses, Secret: secret, Logger: s.Logger})
 	if err != nil {
 		return nil, err
 	}

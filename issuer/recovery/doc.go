@@ -13,7 +13,7 @@
 //
 // Laws:
 //
-//   - A guess is paid for before it is looked at. With [ratelimit.Lockout]'s
+//   - A guess is paid for before it is looked at. With [lockout.Lockout]'s
 //     defaults, five wrong guesses in 24 hours, at whichever codes were asked for
 //     in that time, block recovery for 24 hours and void the code.
 //   - The block touches recovery only, never login: whoever knows an address can

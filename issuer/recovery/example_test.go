@@ -15,17 +15,18 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 // exampleCodes are codes over a store and a lockout in memory.
 func exampleCodes(notify func(context.Context, recovery.Event)) *recovery.Recovery {
-	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery"}) // 5 tries, 24 hours
+	guesses, err := lockout.New(lockout.Config{Name: "recovery"}) // 5 tries, 24 hours
 	if err != nil {
 		panic(err)
 	}
 	codes, err := recovery.New(recovery.Config{
 		Store:   issuer.NewMemoryStore(),
-		Lockout: lockout,
+		Lockout: guesses,
 		Secret:  bytes.Repeat([]byte("k"), 32), // random, and the same on all machines
 		Notify:  notify,
 		Logger:  slog.New(slog.DiscardHandler),
@@ -51,7 +52,7 @@ func Example() {
 		codes.Redeem(ctx, "ann@example.com", "GVESSEDC")
 	}
 	_, err = codes.Redeem(ctx, "ann@example.com", mailed)
-	var blocked *ratelimit.BlockedError
+	var blocked *lockout.BlockedError
 	if errors.As(err, &blocked) {
 		fmt.Println("for", blocked.RetryAfter.Round(time.Hour))
 	}
@@ -157,17 +158,17 @@ func ExampleNewLog() {
 		fmt.Println(err)
 		return
 	}
-	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery", Store: log})
+	guesses, err := lockout.New(lockout.Config{Name: "recovery", Store: log})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	wrong := func(context.Context) (bool, error) { return false, nil }
 	for range 5 {
-		lockout.Attempt(context.Background(), "ann@example.com", wrong)
+		guesses.Attempt(context.Background(), "ann@example.com", wrong)
 	}
-	_, err = lockout.Attempt(context.Background(), "ann@example.com", wrong)
-	fmt.Println(errors.Is(err, ratelimit.ErrBlocked))
+	_, err = guesses.Attempt(context.Background(), "ann@example.com", wrong)
+	fmt.Println(errors.Is(err, lockout.ErrBlocked))
 	// Output: true
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/issuer/internal/params"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 // StartHandler answers POST requests with {"email"}, as JSON or as a form, by
@@ -24,7 +25,7 @@ import (
 // an account that doesn't exist it can't fail.
 //
 // Mount it behind a limit by address of the peer, and let find begin with one by
-// account, as [Recovery.Start] shows: a [ratelimit.BlockedError] from it is
+// account, as [Recovery.Start] shows: a [lockout.BlockedError] from it is
 // answered 429. It must come for accounts that don't exist as it does for others.
 func (r *Recovery) StartHandler(find func(ctx context.Context, email string) (send func(ctx context.Context, code string) error, err error)) http.Handler {
 	return r.handler(http.MethodPost, []string{"email"}, find != nil, func(q *http.Request, in fields) error {
@@ -149,7 +150,7 @@ func exactly(q *http.Request, names []string) (map[string]string, *params.Refusa
 
 // reply is the only writer of what a step came to.
 func (r *Recovery) reply(w http.ResponseWriter, q *http.Request, err error) {
-	var blocked *ratelimit.BlockedError
+	var blocked *lockout.BlockedError
 	switch {
 	case err == nil:
 		w.Header().Set("Cache-Control", "no-store")

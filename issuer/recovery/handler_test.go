@@ -18,6 +18,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer/issuertest"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 // site is an application with one account, ann's.
@@ -164,7 +165,7 @@ func TestHandlers(t *testing.T) {
 			s.mux.Handle("/limited", s.StartHandler(func(ctx context.Context, email string) (func(context.Context, string) error, error) {
 				d, err := perAccount.Allow(ctx, email)
 				if err == nil && !d.Allowed {
-					err = &ratelimit.BlockedError{RetryAfter: d.RetryAfter}
+					err = &lockout.BlockedError{RetryAfter: d.RetryAfter}
 				}
 				return func(_ context.Context, code string) error { s.code = code; return nil }, err
 			}))
@@ -403,7 +404,7 @@ func FuzzBody(f *testing.F) {
 	f.Add(change(ann, "new password", "00000000"), true)
 	f.Add("email=a%40b.c", false)
 	f.Fuzz(func(t *testing.T, body string, json bool) {
-		s := newSite(t, recovery.Config{Lockout: newLockout(t, ratelimit.NewMemoryStore(4096))})
+		s := newSite(t, recovery.Config{Lockout: newLockout(t, lockout.NewMemoryStore(4096))})
 		for path, method := range map[string]string{"/recover": "POST", "/password": "PUT"} {
 			r := httptest.NewRequest(method, path, strings.NewReader(body))
 			r.Header.Set("Content-Type", map[bool]string{true: "application/json", false: "application/x-www-form-urlencoded"}[json])

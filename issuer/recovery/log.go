@@ -10,16 +10,15 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/issuer"
-	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 // Log keeps lockouts where an issuer keeps its sessions, such as an SQL database:
 //
 //	log, err := recovery.NewLog(store)
-//	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery", Store: log})
+//	guesses, err := lockout.New(lockout.Config{Name: "recovery", Store: log})
 //
-// It is a [ratelimit.Store] for lockouts only: it can't Take, so that limits over
-// it refuse. A guess costs two calls of the store, and again two for each that
+// It is a [lockout.Store]. A guess costs two calls of the store, and again two for each that
 // was faster; once an account is blocked, one. The time is the store's.
 //
 // Keys are kept as SHA-256 digests. Log is safe for concurrent use, and many on
@@ -28,7 +27,7 @@ type Log struct {
 	store issuer.Store
 }
 
-var _ ratelimit.Store = (*Log)(nil)
+var _ lockout.Store = (*Log)(nil)
 
 // NewLog makes a Log over store, which is required.
 func NewLog(store issuer.Store) (*Log, error) {
@@ -41,11 +40,6 @@ func NewLog(store issuer.Store) (*Log, error) {
 	return &Log{store}, nil
 }
 
-// Take always fails.
-func (l *Log) Take(context.Context, []ratelimit.Cell) (bool, error) {
-	return false, errors.New("recovery: a Log keeps lockouts, not limits")
-}
-
 const (
 	logSwaps = 100 // before it gives up
 
@@ -54,23 +48,23 @@ const (
 	logKeep = time.Hour
 )
 
-// Log is [ratelimit.Store]'s.
-func (l *Log) Log(ctx context.Context, e ratelimit.Entry) (charges int, wait time.Duration, err error) {
+// Apply is [lockout.Store]'s.
+func (l *Log) Apply(ctx context.Context, e lockout.Entry) (charges int, wait time.Duration, err error) {
 	if l == nil || l.store == nil {
 		return 0, 0, errors.New("recovery: Log was not made by NewLog")
 	}
-	id := logID(e.Policy, e.Key)
+	id := logID(e.Name, e.Key)
 	for i := range logSwaps {
 		rec, now, err := l.store.Load(ctx, id)
 		if err != nil {
 			return 0, 0, fmt.Errorf("recovery: log: %w", err)
 		}
-		a, err := e.Apply(rec.Data, now)
+		a, err := e.Next(rec.Data, now)
 		if err != nil || !a.Changed {
 			return a.Charges, a.Wait, err
 		}
 		swapped, err := l.store.Swap(ctx, issuer.Record{
-			Session: id, Subject: id, Version: rec.Version + 1, Expiry: logExpiry(a.Until, now), Data: a.Log,
+			Session: id, Subject: id, Version: rec.Version + 1, Expiry: logExpiry(a.Until, now), Data: a.Record,
 		})
 		if err != nil {
 			return 0, 0, fmt.Errorf("recovery: log: %w", err)
@@ -106,7 +100,7 @@ func pause(ctx context.Context, tries int) error {
 }
 
 // logID names the record of a key.
-func logID(policy, key string) string {
-	digest := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(policy), policy, key))
+func logID(name, key string) string {
+	digest := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(name), name, key))
 	return "lockout-" + base64.RawURLEncoding.EncodeToString(digest[:16])
 }

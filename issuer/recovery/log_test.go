@@ -12,8 +12,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/issuertest"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
-	"github.com/gatehouse-go/gatehouse/ratelimit"
-	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimittest"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout/lockouttest"
 )
 
 func newLog(t testing.TB, store issuer.Store) *recovery.Log {
@@ -26,7 +26,7 @@ func newLog(t testing.TB, store issuer.Store) *recovery.Log {
 }
 
 func TestLog(t *testing.T) {
-	ratelimittest.RunLockout(t, func(t testing.TB) ratelimit.Store {
+	lockouttest.Run(t, func(t testing.TB) lockout.Store {
 		return newLog(t, issuer.NewMemoryStore())
 	}, nil)
 }
@@ -35,7 +35,7 @@ func TestLog(t *testing.T) {
 func TestLog_machines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := issuertest.Slow(issuer.NewMemoryStore(), 5*time.Millisecond)
-		var lockouts []*ratelimit.Lockout
+		var lockouts []*lockout.Lockout
 		for range 3 {
 			lockouts = append(lockouts, newLockout(t, newLog(t, store)))
 		}
@@ -48,7 +48,7 @@ func TestLog_machines(t *testing.T) {
 					return false, nil
 				})
 				switch {
-				case errors.Is(err, ratelimit.ErrBlocked):
+				case errors.Is(err, lockout.ErrBlocked):
 					blocked.Add(1)
 				case err != nil:
 					t.Error(err)
@@ -69,25 +69,15 @@ func TestLog_refuses(t *testing.T) {
 	if l, err := recovery.NewLog((*issuer.MemoryStore)(nil)); err == nil || l != nil {
 		t.Error("XX-01 a Log over what is left of a store")
 	}
-	entry := ratelimit.Entry{Policy: "p", Key: "k", Op: ratelimit.OpCharge, Tries: 5, Window: day, Block: day}
+	entry := lockout.Entry{Name: "p", Key: "k", Op: lockout.OpCharge, Tries: 5, Window: day, Block: day}
 	for _, l := range []*recovery.Log{nil, new(recovery.Log)} {
-		if _, _, err := l.Log(t.Context(), entry); err == nil {
+		if _, _, err := l.Apply(t.Context(), entry); err == nil {
 			t.Error("XX-01 the zero Log answers")
 		}
 	}
 	l := newLog(t, issuer.NewMemoryStore())
-	if ok, err := l.Take(t.Context(), []ratelimit.Cell{{Policy: "p", Key: "k", Cost: 1, Interval: 1, Tolerance: 1}}); ok || err == nil {
-		t.Error("a Log takes")
-	}
-	limit, err := ratelimit.New(ratelimit.Config{Name: "p", Limit: ratelimit.Per(1, time.Hour), Store: l})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d, err := limit.Allow(t.Context(), "k"); d.Allowed || err == nil {
-		t.Error("a limit over a Log admits")
-	}
 	entry.Tries = 0
-	if _, _, err := l.Log(t.Context(), entry); err == nil {
+	if _, _, err := l.Apply(t.Context(), entry); err == nil {
 		t.Error("an entry out of range")
 	}
 }
@@ -96,12 +86,12 @@ func TestLog_refuses(t *testing.T) {
 func TestLog_apart(t *testing.T) {
 	l := newLog(t, issuer.NewMemoryStore())
 	for _, pair := range [][2]string{{"a", "b"}, {"ab", ""}, {"", "ab"}, {"b", "b"}, {"1", "1"}, {"11", ""}} {
-		e := ratelimit.Entry{Policy: pair[0], Key: pair[1], Op: ratelimit.OpCharge, Receipt: 1, Tries: 5, Window: day, Block: day}
-		if n, _, err := l.Log(t.Context(), e); n != 1 || err != nil {
+		e := lockout.Entry{Name: pair[0], Key: pair[1], Op: lockout.OpCharge, Receipt: 1, Tries: 5, Window: day, Block: day}
+		if n, _, err := l.Apply(t.Context(), e); n != 1 || err != nil {
 			t.Errorf("LO-32 %q: %d, %v", pair, n, err)
 		}
 		e.Receipt = 2
-		if n, _, err := l.Log(t.Context(), e); n != 2 || err != nil {
+		if n, _, err := l.Apply(t.Context(), e); n != 2 || err != nil {
 			t.Errorf("LO-32 %q: %d, %v", pair, n, err)
 		}
 	}
@@ -111,10 +101,10 @@ func TestLog_apart(t *testing.T) {
 func TestLog_records(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &spy{Store: issuer.NewMemoryStore()}
-		lockout := newLockout(t, newLog(t, store))
+		guesses := newLockout(t, newLog(t, store))
 		time.Sleep(time.Nanosecond) // no whole millisecond
 		for range 5 {
-			lockout.Attempt(t.Context(), ann, func(context.Context) (bool, error) { return false, nil })
+			guesses.Attempt(t.Context(), ann, func(context.Context) (bool, error) { return false, nil })
 		}
 		if len(store.swaps) != 5 {
 			t.Fatalf("%d writes, want 5", len(store.swaps))
@@ -128,7 +118,7 @@ func TestLog_records(t *testing.T) {
 			}
 		}
 		for range 10 { // LO-08: who is blocked writes nothing
-			lockout.Attempt(t.Context(), ann, nil)
+			guesses.Attempt(t.Context(), ann, nil)
 		}
 		if len(store.swaps) != 5 {
 			t.Errorf("%d writes by blocked guesses", len(store.swaps)-5)
@@ -138,8 +128,8 @@ func TestLog_records(t *testing.T) {
 		if ok, err := store.Store.Swap(t.Context(), damaged); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
-		if ok, err := lockout.Attempt(t.Context(), ann, nil); ok || err == nil || errors.Is(err, ratelimit.ErrBlocked) {
-			t.Errorf("LO-33 %v, %v", ok, err)
+		if o, err := guesses.Attempt(t.Context(), ann, nil); o.Right || err == nil || errors.Is(err, lockout.ErrBlocked) {
+			t.Errorf("LO-33 %+v, %v", o, err)
 		}
 	})
 }

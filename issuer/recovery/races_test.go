@@ -13,8 +13,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/issuertest"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
-	"github.com/gatehouse-go/gatehouse/ratelimit"
-	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimittest"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout/lockouttest"
 )
 
 // spy is a store that remembers what was written, and how often a guess was
@@ -63,11 +63,11 @@ func (s *spy) Swap(ctx context.Context, r issuer.Record) (bool, error) {
 // slow gives a flow whose stores take their time, in a bubble, with each kind of
 // lockout store.
 func slow(t *testing.T, name string, test func(*testing.T, *flow, *spy)) {
-	for kind, open := range map[string]func(t testing.TB) ratelimit.Store{
-		"memory": func(testing.TB) ratelimit.Store {
-			return &ratelimittest.Faults{Store: ratelimit.NewMemoryStore(0), Latency: 3 * time.Millisecond}
+	for kind, open := range map[string]func(t testing.TB) lockout.Store{
+		"memory": func(testing.TB) lockout.Store {
+			return &lockouttest.Faults{Store: lockout.NewMemoryStore(0), Latency: 3 * time.Millisecond}
 		},
-		"log": func(t testing.TB) ratelimit.Store {
+		"log": func(t testing.TB) lockout.Store {
 			return newLog(t, issuertest.Slow(issuer.NewMemoryStore(), 5*time.Millisecond))
 		},
 	} {
@@ -97,7 +97,7 @@ func (f *flow) atOnce(n int, code func(i int) string) (o outcomes) {
 				o.right++
 			case err == nil:
 				o.wrong++
-			case errors.Is(err, ratelimit.ErrBlocked):
+			case errors.Is(err, lockout.ErrBlocked):
 				o.blocked++
 			default:
 				f.t.Errorf("%v, %v", ok, err)
@@ -210,7 +210,7 @@ func TestStartOvertakenByBlock(t *testing.T) {
 			t.Error("LO-15 a code was sent to a blocked account")
 			return nil
 		})
-		if !errors.Is(err, ratelimit.ErrBlocked) {
+		if !errors.Is(err, lockout.ErrBlocked) {
 			t.Errorf("LO-15 %v", err)
 		}
 		if last := s.swaps[len(s.swaps)-1]; !strings.Contains(string(last.Data), `"void"`) {
@@ -244,7 +244,7 @@ func TestNoticeOfOvertaken(t *testing.T) {
 		}
 	}
 	started := func(t *testing.T, f *flow) {
-		if err := f.Start(t.Context(), ann, nil); !errors.Is(err, ratelimit.ErrBlocked) {
+		if err := f.Start(t.Context(), ann, nil); !errors.Is(err, lockout.ErrBlocked) {
 			t.Errorf("Start: %v", err)
 		}
 	}
@@ -320,11 +320,11 @@ func (f *flow) lives(at int) {
 		f.t.Errorf("fault at %d: %d errors, right %d times", at, faults, right)
 	}
 	for range 7 {
-		if ok, err := f.Redeem(ctx, ann, wrong(code)); ok || err != nil && !errors.Is(err, issuertest.ErrFault) && !errors.Is(err, ratelimit.ErrBlocked) {
+		if ok, err := f.Redeem(ctx, ann, wrong(code)); ok || err != nil && !errors.Is(err, issuertest.ErrFault) && !errors.Is(err, lockout.ErrBlocked) {
 			f.t.Errorf("fault at %d: %v, %v", at, ok, err)
 		}
 	}
-	if ok, err := f.Redeem(ctx, ann, code); ok || !errors.Is(err, ratelimit.ErrBlocked) {
+	if ok, err := f.Redeem(ctx, ann, code); ok || !errors.Is(err, lockout.ErrBlocked) {
 		f.t.Errorf("fault at %d: %v, %v after 7 wrong guesses", at, ok, err)
 	}
 	judge(false, f.Unblock(ctx, ann))
@@ -335,27 +335,27 @@ func (f *flow) lives(at int) {
 
 // LO-16: the lockout's store is down: nothing is looked at.
 func TestLockoutFails(t *testing.T) {
-	for name, faults := range map[string]*ratelimittest.Faults{
+	for name, faults := range map[string]*lockouttest.Faults{
 		"LO-16 failed": {Before: func(call int) bool { return call > 2 }},
 		"LO-16 lost":   {After: func(call int) bool { return call > 2 }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			faults.Store = ratelimit.NewMemoryStore(0)
+			faults.Store = lockout.NewMemoryStore(0)
 			s := &spy{Store: issuer.NewMemoryStore()}
 			f := newFlow(t, recovery.Config{Store: s, Lockout: newLockout(t, faults)})
 			code := f.start(ann)
 			for range 10 {
-				if ok, err := f.Redeem(t.Context(), ann, code); ok || !errors.Is(err, ratelimittest.ErrFault) {
+				if ok, err := f.Redeem(t.Context(), ann, code); ok || !errors.Is(err, lockouttest.ErrFault) {
 					t.Errorf("%v, %v", ok, err)
 				}
 			}
 			if s.looks.Load() != 0 {
 				t.Errorf("%d looks", s.looks.Load())
 			}
-			if err := f.Start(t.Context(), ann, nil); !errors.Is(err, ratelimittest.ErrFault) {
+			if err := f.Start(t.Context(), ann, nil); !errors.Is(err, lockouttest.ErrFault) {
 				t.Errorf("Start: %v", err)
 			}
-			if err := f.Unblock(t.Context(), ann); !errors.Is(err, ratelimittest.ErrFault) {
+			if err := f.Unblock(t.Context(), ann); !errors.Is(err, lockouttest.ErrFault) {
 				t.Errorf("Unblock: %v", err)
 			}
 		})

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/issuer"
-	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 // Config says how codes are made and where they are kept.
@@ -25,7 +25,7 @@ type Config struct {
 
 	// Lockout counts guesses by account; required. It should have a name of its
 	// own.
-	Lockout *ratelimit.Lockout
+	Lockout *lockout.Lockout
 
 	// Secret keys the digests of codes and accounts: at least 32 bytes, the same
 	// on all machines, and not kept in the store; required.
@@ -170,7 +170,7 @@ func isNil(s issuer.Store) bool {
 // that it takes tells known accounts from unknown ones; its error is returned.
 //
 // account is the one canonical name of the account, such as [ratelimit.Email]
-// gives. While it is blocked the error is a [ratelimit.BlockedError].
+// gives. While it is blocked the error is a [lockout.BlockedError].
 //
 // Start counts nothing: whoever knows an address may have mail sent to it, and
 // each time void the code that its owner has just got. Limit it by account as
@@ -178,7 +178,7 @@ func isNil(s issuer.Store) bool {
 //
 //	d, err := perAccount.Allow(ctx, account) // such as ratelimit.Per(3, time.Hour)
 //	if err == nil && !d.Allowed {
-//		err = &ratelimit.BlockedError{RetryAfter: d.RetryAfter}
+//		err = &lockout.BlockedError{RetryAfter: d.RetryAfter}
 //	}
 func (r *Recovery) Start(ctx context.Context, account string, send func(ctx context.Context, code string) error) error {
 	if err := r.check(account); err != nil {
@@ -189,7 +189,7 @@ func (r *Recovery) Start(ctx context.Context, account string, send func(ctx cont
 		return fmt.Errorf("recovery: lockout: %w", err)
 	}
 	if blocked > 0 {
-		return &ratelimit.BlockedError{RetryAfter: blocked}
+		return &lockout.BlockedError{RetryAfter: blocked}
 	}
 	code := r.newCode()
 	_, err = r.change(ctx, account, func(s state, now time.Time, version uint64) (state, time.Time) {
@@ -228,7 +228,7 @@ func (r *Recovery) voidIfBlocked(ctx context.Context, account string) error {
 	if err != nil {
 		return err
 	}
-	return &ratelimit.BlockedError{RetryAfter: blocked}
+	return &lockout.BlockedError{RetryAfter: blocked}
 }
 
 // Redeem reports whether code is the code of account, and ends it if it is:
@@ -236,7 +236,7 @@ func (r *Recovery) voidIfBlocked(ctx context.Context, account string) error {
 // account's sessions.
 //
 // [ErrMalformed] says that code has not the form of a code; it costs no try. A
-// [ratelimit.BlockedError] says that the account is blocked. Neither is looked at.
+// [lockout.BlockedError] says that the account is blocked. Neither is looked at.
 // Any other error says that it could not be found out whether code is right: if it
 // was, it may have been ended all the same, and a new one has to be asked for.
 func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, error) {
@@ -247,18 +247,18 @@ func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	ok, err := r.c.Lockout.Attempt(ctx, account, func(ctx context.Context) (bool, error) {
+	o, err := r.c.Lockout.Attempt(ctx, account, func(ctx context.Context) (bool, error) {
 		ok, err := r.spend(ctx, account, code)
 		if err != nil { // before the code was compared, or after it was right: no look is gained
-			err = fmt.Errorf("%w: %w", ratelimit.ErrUndecided, err)
+			err = fmt.Errorf("%w: %w", lockout.ErrUndecided, err)
 		}
 		return ok, err
 	})
 	if errors.Is(err, errSpent) {
 		return false, nil
 	}
-	if err != nil || ok {
-		return ok, err
+	if err != nil || o.Right {
+		return o.Right, err
 	}
 	r.afterWrong(context.WithoutCancel(ctx), account)
 	return false, nil

@@ -16,7 +16,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
-	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
 const (
@@ -30,7 +30,7 @@ var silent = slog.New(slog.DiscardHandler)
 type flow struct {
 	*recovery.Recovery
 	t       testing.TB
-	lockout *ratelimit.Lockout
+	lockout *lockout.Lockout
 
 	mu     sync.Mutex
 	events []recovery.Event
@@ -65,9 +65,9 @@ func newFlow(t testing.TB, c recovery.Config) *flow {
 	return f
 }
 
-func newLockout(t testing.TB, store ratelimit.Store) *ratelimit.Lockout {
+func newLockout(t testing.TB, store lockout.Store) *lockout.Lockout {
 	t.Helper()
-	l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery", Store: store, Logger: silent})
+	l, err := lockout.New(lockout.Config{Name: "recovery", Store: store, Logger: silent})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func (f *flow) guess(account string, n int) {
 func (f *flow) wantBlocked(account, code string, wait time.Duration) {
 	f.t.Helper()
 	ok, err := f.Redeem(context.Background(), account, code)
-	var blocked *ratelimit.BlockedError
+	var blocked *lockout.BlockedError
 	if ok || !errors.As(err, &blocked) || blocked.RetryAfter != wait {
 		f.t.Errorf("Redeem: %v, %v; want blocked for %v", ok, err, wait)
 	}
@@ -188,9 +188,9 @@ func TestRecovery(t *testing.T) {
 			f.redeem(ann, code, false)
 		},
 		"LO-09 the owner is told once, and login knows nothing of it": func(t *testing.T, _ *flow) {
-			store := ratelimit.NewMemoryStore(0)
+			store := lockout.NewMemoryStore(0)
 			f := newFlow(t, recovery.Config{Lockout: newLockout(t, store)})
-			login, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "login", Store: store})
+			login, err := lockout.New(lockout.Config{Name: "login", Store: store})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,7 +239,7 @@ func TestRecovery(t *testing.T) {
 				t.Error("a code was sent")
 				return nil
 			})
-			if !errors.Is(err, ratelimit.ErrBlocked) {
+			if !errors.Is(err, lockout.ErrBlocked) {
 				t.Errorf("Start: %v", err)
 			}
 		},
@@ -249,7 +249,7 @@ func TestRecovery(t *testing.T) {
 			}
 			f.guess("nobody@example.com", 5)
 			f.wantBlocked("nobody@example.com", "00000000", day) // LO-31: as long as others
-			if err := f.Start(t.Context(), "nobody@example.com", nil); !errors.Is(err, ratelimit.ErrBlocked) {
+			if err := f.Start(t.Context(), "nobody@example.com", nil); !errors.Is(err, lockout.ErrBlocked) {
 				t.Errorf("Start: %v", err)
 			}
 			f.guess("never asked", 5)
@@ -438,7 +438,7 @@ func TestDamaged(t *testing.T) {
 		if ok, err := store.Store.Swap(t.Context(), r); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
-		if ok, err := f.Redeem(t.Context(), ann, code); ok || err == nil || errors.Is(err, ratelimit.ErrBlocked) {
+		if ok, err := f.Redeem(t.Context(), ann, code); ok || err == nil || errors.Is(err, lockout.ErrBlocked) {
 			t.Errorf("LO-33 %q: %v, %v", data, ok, err)
 		}
 		if err := f.Start(t.Context(), ann, nil); err == nil {

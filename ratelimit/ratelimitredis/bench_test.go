@@ -58,7 +58,7 @@ func BenchmarkRedis(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	lockout := newLockout(b, store, day)
+	guesses := newLockout(b, store, day)
 	allow := func(l *ratelimit.Limiter) func(string) error {
 		return func(key string) error {
 			d, err := l.Allow(ctx, key)
@@ -83,11 +83,11 @@ func BenchmarkRedis(b *testing.B) {
 		{"limit behind a Breaker", allow(limiter("broken", breaker))},
 		{"two limits", allow(two)},
 		{"lockout: status", func(key string) error {
-			_, _, err := lockout.Status(ctx, key)
+			_, _, err := guesses.Status(ctx, key)
 			return err
 		}},
 		{"lockout: right guess", func(key string) error {
-			_, err := lockout.Attempt(ctx, key, func(context.Context) (bool, error) { return true, nil })
+			_, err := guesses.Attempt(ctx, key, func(context.Context) (bool, error) { return true, nil })
 			return err
 		}},
 	} {

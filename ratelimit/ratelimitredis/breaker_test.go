@@ -11,19 +11,20 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimitredis"
 )
 
 // patience is for a slow machine that runs other tests; by default it is 30 ms.
 const patience = 200 * time.Millisecond
 
-// fleet is limits and a lockout over one breaker over one server.
+// fleet is limits over a breaker and a lockout, all over one server.
 type fleet struct {
 	refuse, local, open *ratelimit.Limiter
-	lockout             *ratelimit.Lockout
+	guesses             *lockout.Lockout
 }
 
-func newFleet(t *testing.T, store ratelimit.Store) (g fleet) {
+func newFleet(t *testing.T, store *ratelimitredis.Store) (g fleet) {
 	t.Helper()
 	breaker, err := ratelimit.NewBreaker(ratelimit.BreakerConfig{Store: store, Timeout: patience, Logger: silent})
 	if err != nil {
@@ -40,7 +41,7 @@ func newFleet(t *testing.T, store ratelimit.Store) (g fleet) {
 	g.refuse = limit(ratelimit.Config{Name: "refuse"})
 	g.local = limit(ratelimit.Config{Name: "local", LocalShare: 0.5})
 	g.open = limit(ratelimit.Config{Name: "open", FailOpen: true})
-	g.lockout = newLockout(t, breaker, day)
+	g.guesses = newLockout(t, store, day)
 	return g
 }
 
@@ -74,10 +75,10 @@ func (g fleet) wantDown(t *testing.T) {
 	if d, err := g.open.Allow(context.Background(), "k"); !d.Allowed || !d.Local || err != nil {
 		t.Errorf("open: %+v, %v", d, err)
 	}
-	if _, err := g.lockout.Attempt(context.Background(), "k", func(context.Context) (bool, error) {
+	if _, err := g.guesses.Attempt(context.Background(), "k", func(context.Context) (bool, error) {
 		t.Error("looked at a guess without a store")
 		return true, nil
-	}); !errors.Is(err, ratelimit.ErrUnavailable) {
+	}); err == nil || errors.Is(err, lockout.ErrBlocked) {
 		t.Errorf("lockout: %v", err)
 	}
 }
@@ -131,7 +132,7 @@ func TestBreaker(t *testing.T) {
 			spend(t, g.refuse, 3, 7)
 			spend(t, g.local, 3, 7)
 			for range 5 {
-				wrong(t, g.lockout, "blocked")
+				wrong(t, g.guesses, "blocked")
 			}
 			fail()
 			first, later := g.costs(10), g.costs(1000)
@@ -147,7 +148,7 @@ func TestBreaker(t *testing.T) {
 			t.Logf("back after %v", g.returns(t))
 			spend(t, g.refuse, 4, 3)
 			spend(t, g.local, 4, 3)
-			if _, err := g.lockout.Attempt(t.Context(), "blocked", nil); !errors.Is(err, ratelimit.ErrBlocked) {
+			if _, err := g.guesses.Attempt(t.Context(), "blocked", nil); !errors.Is(err, lockout.ErrBlocked) {
 				t.Errorf("the block did not survive: %v", err)
 			}
 		})

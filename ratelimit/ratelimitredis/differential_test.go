@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimitredis"
 )
 
@@ -17,7 +18,7 @@ import (
 type step struct {
 	wait  time.Duration
 	cells []ratelimit.Cell
-	entry ratelimit.Entry
+	entry lockout.Entry
 }
 
 // outcome is what a store says about a step.
@@ -28,9 +29,15 @@ type outcome struct {
 	blocked time.Duration
 }
 
-func (s step) apply(store ratelimit.Store) (o outcome, err error) {
+// stores are the two kinds, in memory or in Redis.
+type stores struct {
+	ratelimit.Store
+	lockouts lockout.Store
+}
+
+func (s step) apply(store stores) (o outcome, err error) {
 	if s.cells == nil {
-		o.charges, o.blocked, err = store.Log(context.Background(), s.entry)
+		o.charges, o.blocked, err = store.lockouts.Apply(context.Background(), s.entry)
 		return o, err
 	}
 	cells := append([]ratelimit.Cell(nil), s.cells...)
@@ -85,11 +92,11 @@ func randomCell(r *rand.Rand, policy int) ratelimit.Cell {
 	}
 }
 
-func randomEntry(r *rand.Rand) ratelimit.Entry {
+func randomEntry(r *rand.Rand) lockout.Entry {
 	i := r.IntN(len(spans))
-	return ratelimit.Entry{
-		Policy: fmt.Sprint("p", i), Key: fmt.Sprint(r.IntN(2)),
-		Op:      []ratelimit.Op{ratelimit.OpCharge, ratelimit.OpCharge, ratelimit.OpCharge, ratelimit.OpRefund, ratelimit.OpPeek, ratelimit.OpClear}[r.IntN(6)],
+	return lockout.Entry{
+		Name: fmt.Sprint("p", i), Key: fmt.Sprint(r.IntN(2)),
+		Op:      []lockout.Op{lockout.OpCharge, lockout.OpCharge, lockout.OpCharge, lockout.OpRefund, lockout.OpPeek, lockout.OpClear}[r.IntN(6)],
 		Receipt: 1<<64 - 1 - uint64(r.IntN(12)),
 		Tries:   1 + i, Window: spans[(i+1)%len(spans)], Block: spans[i],
 	}
@@ -104,7 +111,7 @@ func TestSameAsMemory(t *testing.T) {
 		steps := history(rand.New(rand.NewPCG(seed, 0)), 3000)
 		want := make([]outcome, len(steps))
 		synctest.Test(t, func(t *testing.T) {
-			memory := ratelimit.NewMemoryStore(0)
+			memory := stores{ratelimit.NewMemoryStore(0), lockout.NewMemoryStore(0)}
 			for i, s := range steps {
 				time.Sleep(s.wait)
 				var err error
@@ -120,7 +127,7 @@ func TestSameAsMemory(t *testing.T) {
 			if s.wait > 0 {
 				clock.advance(s.wait)
 			}
-			got, err := s.apply(store)
+			got, err := s.apply(stores{store, store})
 			if err != nil || !reflect.DeepEqual(got, want[i]) {
 				t.Fatalf("seed %d, step %d %+v: %+v, %v; memory says %+v", seed, i, s, got, err, want[i])
 			}

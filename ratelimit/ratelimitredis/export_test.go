@@ -5,5 +5,5 @@ package ratelimitredis
 func (s *Store) ReadClock(key string) {
 	clock := "local time = redis.call('HMGET', '" + key + "', 's', 'n')\n" +
 		"local seconds, nanos, linger = tonumber(time[1]), tonumber(time[2]), 3600000\n"
-	s.take, s.log = newScript(clock+takeText), newScript(clock+logText)
+	s.take, s.apply = newScript(clock+takeText), newScript(clock+applyText)
 }

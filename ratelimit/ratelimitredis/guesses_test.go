@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimitredis"
 )
 
@@ -48,14 +49,14 @@ func guesser() {
 	if err != nil {
 		panic(err)
 	}
-	lockout, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery", Store: store, Block: o.Block, Logger: silent})
+	guesses, err := lockout.New(lockout.Config{Name: "recovery", Store: store, Block: o.Block, Timeout: 5 * time.Second, Logger: silent})
 	if err != nil {
 		panic(err)
 	}
-	json.NewEncoder(os.Stdout).Encode(o.guess(lockout))
+	json.NewEncoder(os.Stdout).Encode(o.guess(guesses))
 }
 
-func (o orders) guess(lockout *ratelimit.Lockout) results {
+func (o orders) guess(guesses *lockout.Lockout) results {
 	var looks, blocked, failed atomic.Int64
 	time.Sleep(time.Until(o.Start))
 	var wg sync.WaitGroup
@@ -67,12 +68,12 @@ func (o orders) guess(lockout *ratelimit.Lockout) results {
 			if o.HangUp {
 				time.AfterFunc(time.Duration(rand.IntN(int(5*time.Millisecond))), cancel)
 			}
-			_, err := lockout.Attempt(ctx, "ann@example.com", func(context.Context) (bool, error) {
+			_, err := guesses.Attempt(ctx, "ann@example.com", func(context.Context) (bool, error) {
 				looks.Add(1)
 				return false, nil
 			})
 			switch {
-			case errors.Is(err, ratelimit.ErrBlocked):
+			case errors.Is(err, lockout.ErrBlocked):
 				blocked.Add(1)
 			case err != nil:
 				failed.Add(1)
@@ -149,11 +150,11 @@ func TestThreeProcesses(t *testing.T) {
 	t.Run("LO-36 as the block ends", func(t *testing.T) {
 		prefix := freshPrefix()
 		const block = 3 * time.Second
-		lockout := newLockout(t, newStore(t, s.client(t), ratelimitredis.Config{Prefix: prefix}), block)
+		guesses := newLockout(t, newStore(t, s.client(t), ratelimitredis.Config{Prefix: prefix}), block)
 		for range 5 {
-			wrong(t, lockout, "ann@example.com")
+			wrong(t, guesses, "ann@example.com")
 		}
-		_, wait, err := lockout.Status(t.Context(), "ann@example.com")
+		_, wait, err := guesses.Status(t.Context(), "ann@example.com")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,19 +165,19 @@ func TestThreeProcesses(t *testing.T) {
 	})
 }
 
-func newLockout(t testing.TB, store ratelimit.Store, block time.Duration) *ratelimit.Lockout {
+func newLockout(t testing.TB, store lockout.Store, block time.Duration) *lockout.Lockout {
 	t.Helper()
-	l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "recovery", Store: store, Block: block, Logger: silent})
+	l, err := lockout.New(lockout.Config{Name: "recovery", Store: store, Block: block, Timeout: 5 * time.Second, Logger: silent})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
 
-func wrong(t testing.TB, l *ratelimit.Lockout, key string) {
+func wrong(t testing.TB, l *lockout.Lockout, key string) {
 	t.Helper()
-	if ok, err := l.Attempt(context.Background(), key, func(context.Context) (bool, error) { return false, nil }); ok || err != nil {
-		t.Errorf("Attempt: %v, %v", ok, err)
+	if o, err := l.Attempt(context.Background(), key, func(context.Context) (bool, error) { return false, nil }); o.Right || err != nil {
+		t.Errorf("Attempt: %+v, %v", o, err)
 	}
 }
 
@@ -186,14 +187,14 @@ func TestLostReplies(t *testing.T) {
 	client := redis.NewClient(options(p.address()))
 	defer client.Close()
 	store := newStore(t, client, ratelimitredis.Config{})
-	lockout := newLockout(t, store, day)
-	if take, log := both(store, "warm-up"); take != nil || log != nil { // connected, scripts known
-		t.Fatal(take, log)
+	guesses := newLockout(t, store, day)
+	if take, apply := both(store, "warm-up"); take != nil || apply != nil { // connected, scripts known
+		t.Fatal(take, apply)
 	}
 	for tries := range 4 {
 		p.next.Store(true)
-		wrong(t, lockout, "k")
-		if left, _, err := lockout.Status(t.Context(), "k"); left != 4-tries || err != nil {
+		wrong(t, guesses, "k")
+		if left, _, err := guesses.Status(t.Context(), "k"); left != 4-tries || err != nil {
 			t.Errorf("%d left, want %d (%v)", left, 4-tries, err)
 		}
 	}
@@ -212,24 +213,24 @@ func TestLostReplies(t *testing.T) {
 // What is refunded or forgiven in parallel with guesses adds up.
 func TestSettlements(t *testing.T) {
 	store := newStore(t, anyServer(t).client(t), ratelimitredis.Config{})
-	lockout := newLockout(t, store, day)
-	undecided := fmt.Errorf("%w: no idea", ratelimit.ErrUndecided)
+	guesses := newLockout(t, store, day)
+	undecided := fmt.Errorf("%w: no idea", lockout.ErrUndecided)
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {
 			key := fmt.Sprint(i % 2)
-			_, err := lockout.Attempt(context.Background(), key, func(context.Context) (bool, error) {
+			_, err := guesses.Attempt(context.Background(), key, func(context.Context) (bool, error) {
 				time.Sleep(time.Millisecond)
 				return i%2 == 1, map[bool]error{true: undecided}[i%2 == 0]
 			})
-			if err != nil && !errors.Is(err, undecided) && !errors.Is(err, ratelimit.ErrBlocked) {
+			if err != nil && !errors.Is(err, undecided) && !errors.Is(err, lockout.ErrBlocked) {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
 	for _, key := range []string{"0", "1"} {
-		if left, _, err := lockout.Status(t.Context(), key); left != 5 || err != nil {
+		if left, _, err := guesses.Status(t.Context(), key); left != 5 || err != nil {
 			t.Errorf("%s: %d left of 5, %v", key, left, err)
 		}
 	}

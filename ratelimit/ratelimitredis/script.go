@@ -16,8 +16,8 @@ var clockText string
 //go:embed take.lua
 var takeText string
 
-//go:embed log.lua
-var logText string
+//go:embed apply.lua
+var applyText string
 
 // script is a script that is sent once and from then on named by its digest. Both
 // are strings, made any once and not for every command.

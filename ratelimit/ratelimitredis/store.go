@@ -14,17 +14,21 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
-// Store is a [ratelimit.Store] in Redis. It is safe for concurrent use, and many
+// Store is a [ratelimit.Store] and a [lockout.Store] in Redis. It is safe for concurrent use, and many
 // on many machines may share a server. Its zero value refuses: use [New].
 type Store struct {
-	client    redis.UniversalClient
-	config    Config
-	take, log script
+	client      redis.UniversalClient
+	config      Config
+	take, apply script
 }
 
-var _ ratelimit.Store = (*Store)(nil)
+var (
+	_ ratelimit.Store = (*Store)(nil)
+	_ lockout.Store   = (*Store)(nil)
+)
 
 // New returns a Store that uses client, or every mistake in client and c. It
 // doesn't connect. The application closes client.
@@ -33,7 +37,7 @@ func New(client redis.UniversalClient, c Config) (*Store, error) {
 	if err := errors.Join(fit(client), err); err != nil {
 		return nil, err
 	}
-	return &Store{client, c, newScript(clockText + takeText), newScript(clockText + logText)}, nil
+	return &Store{client, c, newScript(clockText + takeText), newScript(clockText + applyText)}, nil
 }
 
 var (
@@ -118,16 +122,16 @@ func explain(err error) error {
 	return err
 }
 
-var operations = map[ratelimit.Op]string{
-	ratelimit.OpCharge: "charge",
-	ratelimit.OpRefund: "refund",
-	ratelimit.OpClear:  "clear",
-	ratelimit.OpPeek:   "peek",
+var operations = map[lockout.Op]string{
+	lockout.OpCharge: "charge",
+	lockout.OpRefund: "refund",
+	lockout.OpClear:  "clear",
+	lockout.OpPeek:   "peek",
 }
 
-// Log implements [ratelimit.Store]. Where the client's MaxRetries allow it, it is
+// Apply implements [lockout.Store]. Where the client's MaxRetries allow it, it is
 // sent again when the reply was lost; a charge is made once all the same.
-func (s *Store) Log(ctx context.Context, e ratelimit.Entry) (charges int, wait time.Duration, err error) {
+func (s *Store) Apply(ctx context.Context, e lockout.Entry) (charges int, wait time.Duration, err error) {
 	ctx, cancel, err := s.begin(ctx)
 	defer cancel()
 	if err != nil {
@@ -135,10 +139,10 @@ func (s *Store) Log(ctx context.Context, e ratelimit.Entry) (charges int, wait t
 	}
 	op, ok := operations[e.Op]
 	if !ok {
-		return 0, 0, errors.New("ratelimitredis: log: Entry.Op is unknown")
+		return 0, 0, errors.New("ratelimitredis: apply: Entry.Op is unknown")
 	}
 	receipt := binary.BigEndian.AppendUint64(nil, e.Receipt)
-	reply, err := s.log.run(ctx, s.client, false, append(s.log.command(1, 7), s.name("lockout", e.Policy, e.Key),
+	reply, err := s.apply.run(ctx, s.client, false, append(s.apply.command(1, 7), s.name("lockout", e.Name, e.Key),
 		op, receipt, e.Tries,
 		int64(e.Window/time.Second), int64(e.Window%time.Second),
 		int64(e.Block/time.Second), int64(e.Block%time.Second)))
@@ -150,7 +154,7 @@ func (s *Store) Log(ctx context.Context, e ratelimit.Entry) (charges int, wait t
 		err = errAnswer
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("ratelimitredis: log: %w", err)
+		return 0, 0, fmt.Errorf("ratelimitredis: apply: %w", err)
 	}
 	return int(answer[0]), time.Duration(answer[1])*time.Second + time.Duration(answer[2]), nil
 }

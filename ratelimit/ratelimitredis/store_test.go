@@ -13,6 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/gatehouse-go/gatehouse/ratelimit"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout/lockouttest"
 	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimitredis"
 	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimittest"
 )
@@ -20,36 +22,72 @@ import (
 func TestStore(t *testing.T) {
 	client := anyServer(t).client(t)
 	c := newClock(client)
-	ratelimittest.Run(t, func(t testing.TB) ratelimit.Store {
+	open := func(t testing.TB) *ratelimitredis.Store {
 		s := newStore(t, client, ratelimitredis.Config{})
 		s.ReadClock(c.key)
 		return s
-	}, c.advance)
+	}
+	t.Run("limits", func(t *testing.T) {
+		ratelimittest.Run(t, func(t testing.TB) ratelimit.Store { return open(t) }, c.advance)
+	})
+	t.Run("lockouts", func(t *testing.T) {
+		lockouttest.Run(t, func(t testing.TB) lockout.Store { return open(t) }, c.advance)
+	})
+	t.Run("RL-26 apart", func(t *testing.T) { apart(t, open(t)) })
 }
 
 func TestStoreByTheServersClock(t *testing.T) {
 	t.Parallel()
 	client := anyServer(t).client(t)
-	ratelimittest.Run(t, func(t testing.TB) ratelimit.Store {
-		return newStore(t, client, ratelimitredis.Config{})
-	}, time.Sleep)
+	t.Run("limits", func(t *testing.T) {
+		ratelimittest.Run(t, func(t testing.TB) ratelimit.Store { return newStore(t, client, ratelimitredis.Config{}) }, time.Sleep)
+	})
+	t.Run("lockouts", func(t *testing.T) {
+		lockouttest.Run(t, func(t testing.TB) lockout.Store { return newStore(t, client, ratelimitredis.Config{}) }, time.Sleep)
+	})
 }
 
 func cell(key string, cost, burst int) ratelimit.Cell {
 	return ratelimit.Cell{Policy: "p", Key: key, Cost: time.Duration(cost) * time.Hour, Interval: time.Hour, Tolerance: time.Duration(burst) * time.Hour}
 }
 
-func entry(key string, op ratelimit.Op, receipt uint64) ratelimit.Entry {
-	return ratelimit.Entry{Policy: "p", Key: key, Op: op, Receipt: receipt, Tries: 5, Window: 24 * time.Hour, Block: 24 * time.Hour}
+func entry(key string, op lockout.Op, receipt uint64) lockout.Entry {
+	return lockout.Entry{Name: "p", Key: key, Op: op, Receipt: receipt, Tries: 5, Window: 24 * time.Hour, Block: 24 * time.Hour}
 }
 
 var receipts atomic.Uint64
 
 // both charges a bucket and a log of key, and reports the errors.
-func both(s ratelimit.Store, key string) (take, log error) {
+func both(s *ratelimitredis.Store, key string) (take, apply error) {
 	_, take = s.Take(context.Background(), []ratelimit.Cell{cell(key, 1, 5)})
-	_, _, log = s.Log(context.Background(), entry(key, ratelimit.OpCharge, receipts.Add(1)))
-	return take, log
+	_, _, apply = s.Apply(context.Background(), entry(key, lockout.OpCharge, receipts.Add(1)))
+	return take, apply
+}
+
+// apart proves that a limit and a lockout of one name and key have nothing in
+// common.
+func apart(t *testing.T, s *ratelimitredis.Store) {
+	apply := func(name string, op lockout.Op, receipt uint64, charges int) {
+		t.Helper()
+		e := entry("k", op, receipt)
+		e.Name = name
+		if n, _, err := s.Apply(t.Context(), e); n != charges || err != nil {
+			t.Errorf("op %d: %d charges, %v; want %d", op, n, err, charges)
+		}
+	}
+	for i := range 5 {
+		apply("p", lockout.OpCharge, uint64(i), i+1)
+	}
+	apply("q", lockout.OpPeek, 0, 0)
+	cells := []ratelimit.Cell{cell("k", 5, 5)}
+	if ok, err := s.Take(t.Context(), cells); !ok || cells[0].Debt != cells[0].Tolerance || err != nil {
+		t.Errorf("a lockout has charged a bucket: %v, %v, %v", ok, cells[0].Debt, err)
+	}
+	apply("p", lockout.OpPeek, 0, 5)
+	apply("p", lockout.OpClear, 0, 0)
+	if ok, err := s.Take(t.Context(), []ratelimit.Cell{cell("k", 1, 5)}); ok || err != nil {
+		t.Errorf("clearing a lockout has cleared a bucket: %v, %v", ok, err)
+	}
 }
 
 func TestConfig(t *testing.T) {
@@ -86,7 +124,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%v; want every mistake, %s too", err, word)
 		}
 	}
-	if take, log := both(new(ratelimitredis.Store), "k"); take == nil || log == nil {
+	if take, apply := both(new(ratelimitredis.Store), "k"); take == nil || apply == nil {
 		t.Error("XX-01 the zero Store answers")
 	}
 }
@@ -136,12 +174,12 @@ func TestFailures(t *testing.T) {
 			client := s.client(t)
 			prefix := freshPrefix()
 			store := newStore(t, client, ratelimitredis.Config{Prefix: prefix})
-			if take, log := both(store, "k"); take != nil || log != nil {
-				t.Fatal(take, log)
+			if take, apply := both(store, "k"); take != nil || apply != nil {
+				t.Fatal(take, apply)
 			}
 			harm(t, s, client, prefix)
-			if take, log := both(store, "k"); take == nil || log == nil {
-				t.Errorf("Take: %v, Log: %v; want errors", take, log)
+			if take, apply := both(store, "k"); take == nil || apply == nil {
+				t.Errorf("Take: %v, Apply: %v; want errors", take, apply)
 			}
 		})
 	}
@@ -152,12 +190,12 @@ func TestKeys(t *testing.T) {
 	prefix := freshPrefix()
 	store := newStore(t, client, ratelimitredis.Config{Prefix: prefix})
 	for _, key := range []string{"ann@example.com", "b\x00ob"} {
-		if take, log := both(store, key); take != nil || log != nil {
-			t.Fatal(take, log)
+		if take, apply := both(store, key); take != nil || apply != nil {
+			t.Fatal(take, apply)
 		}
 	}
-	for _, op := range []ratelimit.Op{ratelimit.OpRefund, ratelimit.OpPeek} {
-		if _, _, err := store.Log(t.Context(), entry("other", op, 1)); err != nil {
+	for _, op := range []lockout.Op{lockout.OpRefund, lockout.OpPeek} {
+		if _, _, err := store.Apply(t.Context(), entry("other", op, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -174,7 +212,7 @@ func TestKeys(t *testing.T) {
 		}
 	}
 	for _, key := range []string{"ann@example.com", "b\x00ob"} {
-		if _, _, err := store.Log(t.Context(), entry(key, ratelimit.OpClear, 0)); err != nil {
+		if _, _, err := store.Apply(t.Context(), entry(key, lockout.OpClear, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -190,11 +228,11 @@ func TestScriptsAreSentAgain(t *testing.T) {
 		if err := client.ScriptFlush(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if take, log := both(store, "k"); take != nil || log != nil {
-			t.Error(take, log)
+		if take, apply := both(store, "k"); take != nil || apply != nil {
+			t.Error(take, apply)
 		}
 	}
-	if n, _, err := store.Log(t.Context(), entry("k", ratelimit.OpPeek, 0)); n != 3 || err != nil {
+	if n, _, err := store.Apply(t.Context(), entry("k", lockout.OpPeek, 0)); n != 3 || err != nil {
 		t.Errorf("%d charges, %v; want 3", n, err)
 	}
 }
@@ -207,11 +245,11 @@ func TestContexts(t *testing.T) {
 	if _, err := store.Take(ended, []ratelimit.Cell{cell("k", 1, 5)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Take: %v", err)
 	}
-	if _, _, err := store.Log(ended, entry("k", ratelimit.OpPeek, 0)); !errors.Is(err, context.Canceled) {
-		t.Errorf("Log: %v", err)
+	if _, _, err := store.Apply(ended, entry("k", lockout.OpPeek, 0)); !errors.Is(err, context.Canceled) {
+		t.Errorf("Apply: %v", err)
 	}
-	if _, _, err := store.Log(t.Context(), entry("k", 0, 0)); err == nil {
-		t.Error("Log of no operation")
+	if _, _, err := store.Apply(t.Context(), entry("k", 0, 0)); err == nil {
+		t.Error("Apply of no operation")
 	}
 }
 
@@ -230,11 +268,11 @@ func TestClockIsSet(t *testing.T) {
 			t.Errorf("Take: %v, %v; want %v", ok, err, want)
 		}
 	}
-	charge := func(t *testing.T, s ratelimit.Store, receipt uint64, charges int, wait time.Duration) {
+	charge := func(t *testing.T, s lockout.Store, receipt uint64, charges int, wait time.Duration) {
 		t.Helper()
-		n, w, err := s.Log(t.Context(), entry("k", ratelimit.OpCharge, receipt))
+		n, w, err := s.Apply(t.Context(), entry("k", lockout.OpCharge, receipt))
 		if err != nil || n != charges || w != wait {
-			t.Errorf("Log: %d, %v, %v; want %d, %v", n, w, err, charges, wait)
+			t.Errorf("Apply: %d, %v, %v; want %d, %v", n, w, err, charges, wait)
 		}
 	}
 	t.Run("RL-18 back: a bucket goes on from there", func(t *testing.T) {
@@ -333,8 +371,8 @@ func TestCluster(t *testing.T) {
 	oneSlot := newStore(t, client, ratelimitredis.Config{OneSlot: true})
 	for _, s := range []*ratelimitredis.Store{byKey, oneSlot} {
 		for i := range 20 {
-			if take, log := both(s, fmt.Sprint(i)); take != nil || log != nil {
-				t.Error(take, log)
+			if take, apply := both(s, fmt.Sprint(i)); take != nil || apply != nil {
+				t.Error(take, apply)
 			}
 		}
 		hour := cell("same", 1, 5)

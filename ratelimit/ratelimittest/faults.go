@@ -37,18 +37,6 @@ func (f *Faults) Take(ctx context.Context, cells []ratelimit.Cell) (ok bool, err
 	return ok && err == nil, err
 }
 
-// Log passes on to the store.
-func (f *Faults) Log(ctx context.Context, e ratelimit.Entry) (charges int, wait time.Duration, err error) {
-	err = f.around(func() (err error) {
-		charges, wait, err = f.Store.Log(ctx, e)
-		return err
-	})
-	if err != nil {
-		return 0, 0, err
-	}
-	return charges, wait, nil
-}
-
 // Calls is how many calls there have been.
 func (f *Faults) Calls() int { return int(f.calls.Load()) }
 

@@ -6,7 +6,6 @@ package ratelimittest
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -26,22 +25,6 @@ import (
 // read the time of this process: they are tested in a bubble of
 // testing/synctest, exactly and without waiting.
 func Run(t *testing.T, open func(testing.TB) ratelimit.Store, advance func(time.Duration)) {
-	run(t, open, advance, proofs)
-}
-
-// RunLockout is Run for stores that keep lockouts only, such as one over a
-// database: whose Take always fails.
-func RunLockout(t *testing.T, open func(testing.TB) ratelimit.Store, advance func(time.Duration)) {
-	var some []proof
-	for _, p := range proofs {
-		if p.logs {
-			some = append(some, p)
-		}
-	}
-	run(t, open, advance, some)
-}
-
-func run(t *testing.T, open func(testing.TB) ratelimit.Store, advance func(time.Duration), proofs []proof) {
 	for _, p := range proofs {
 		t.Run(p.name, func(t *testing.T) {
 			if advance == nil {
@@ -56,31 +39,16 @@ func run(t *testing.T, open func(testing.TB) ratelimit.Store, advance func(time.
 type proof struct {
 	name  string
 	prove func(*kit)
-	logs  bool // needs no Take
 }
 
 var proofs = []proof{
-	{"Take/spends the burst and no more", (*kit).takeBurst, false},
-	{"Take/debt melts", (*kit).takeMelts, false},
-	{"Take/all or nothing", (*kit).takeAllOrNothing, false},
-	{"Take/policy and key are apart", (*kit).takeApart, false},
-	{"Take/1000 in parallel", (*kit).takeParallel, false},
-	{"Take/several cells in parallel, in any order", (*kit).takeCrossing, false},
-	{"Log/charges up to the tries", (*kit).logCharges, true},
-	{"Log/policy and key are apart", (*kit).logPolicies, true},
-	{"Log/all bits of a receipt count", (*kit).logReceipts, true},
-	{"Log/a blocked key is not charged", (*kit).logBlocked, true},
-	{"Log/charges expire after the window", (*kit).logWindow, true},
-	{"Log/a block ends and forgets all", (*kit).logBlockEnds, true},
-	{"Log/refund takes back its own charge", (*kit).logRefund, true},
-	{"Log/a charge is made once", (*kit).logOnce, true},
-	{"Log/clear", (*kit).logClear, true},
-	{"Log/fewer tries than charges", (*kit).logFewerTries, true},
-	{"Log/apart from cells", (*kit).logApart, false},
-	{"Log/1000 in parallel", (*kit).logParallel, true},
-	{"Lockout/1000 parallel guesses with latency", (*kit).lockoutParallel, true},
-	{"Lockout/faults", (*kit).lockoutFaults, true},
-	{"Limiter/faults", (*kit).limiterFaults, false},
+	{"Take/spends the burst and no more", (*kit).takeBurst},
+	{"Take/debt melts", (*kit).takeMelts},
+	{"Take/all or nothing", (*kit).takeAllOrNothing},
+	{"Take/policy and key are apart", (*kit).takeApart},
+	{"Take/1000 in parallel", (*kit).takeParallel},
+	{"Take/several cells in parallel, in any order", (*kit).takeCrossing},
+	{"Limiter/faults", (*kit).limiterFaults},
 }
 
 // kit is one proof under way. Times are coarse enough for a store with a real
@@ -94,7 +62,6 @@ type kit struct {
 const (
 	callers  = 1000
 	interval = time.Second
-	block    = 2 * time.Second
 	slack    = 500 * time.Millisecond
 )
 
@@ -257,234 +224,7 @@ func (k *kit) takeCrossing() {
 	}
 }
 
-func entry(key string, op ratelimit.Op, receipt uint64) ratelimit.Entry {
-	return ratelimit.Entry{Policy: "p", Key: key, Op: op, Receipt: receipt, Tries: 3, Window: block, Block: block}
-}
-
-// log applies an entry and compares: charges exactly, wait for its sign.
-func (k *kit) log(e ratelimit.Entry, charges int, blocked bool) {
-	k.Helper()
-	n, wait, err := k.store.Log(context.Background(), e)
-	if err != nil {
-		k.Fatalf("Log: %v", err)
-	}
-	if n != charges || (wait > 0) != blocked || wait < 0 || wait > e.Block {
-		k.Errorf("op %d: %d charges, wait %v; want %d, blocked %v", e.Op, n, wait, charges, blocked)
-	}
-}
-
-func (k *kit) logCharges() {
-	k.log(entry("k", ratelimit.OpPeek, 0), 0, false)
-	k.log(entry("k", ratelimit.OpCharge, 1), 1, false)
-	k.log(entry("k", ratelimit.OpCharge, 1<<64-1), 2, false)
-	k.log(entry("k", ratelimit.OpPeek, 0), 2, false)
-	k.log(entry("k", ratelimit.OpCharge, 3), 3, false)
-	k.log(entry("k", ratelimit.OpPeek, 0), 3, true)
-	for _, key := range awkward {
-		k.log(entry(key, ratelimit.OpCharge, 1), 1, false)
-	}
-}
-
-func (k *kit) logPolicies() {
-	for _, policy := range policies {
-		for _, key := range slices.Concat([]string{"a"}, joined) {
-			e := entry(key, ratelimit.OpCharge, 1)
-			e.Policy, e.Tries, e.Window, e.Block = policy, 2, time.Hour, time.Hour
-			k.log(e, 1, false)
-			e.Receipt = 2
-			k.log(e, 2, false)
-			e.Receipt = 3
-			k.log(e, 2, true)
-		}
-	}
-}
-
-// logReceipts charges under 0 and what differs from it in one bit each, and takes
-// the charges back one by one.
-func (k *kit) logReceipts() {
-	step := func(op ratelimit.Op, bit int) ratelimit.Entry {
-		e := entry("k", op, 0)
-		if bit > 0 {
-			e.Receipt = 1 << (bit - 1)
-		}
-		e.Tries, e.Window, e.Block = 100, time.Hour, time.Hour
-		return e
-	}
-	for bit := range 65 {
-		k.log(step(ratelimit.OpCharge, bit), bit+1, false)
-	}
-	for bit := range 65 {
-		k.log(step(ratelimit.OpRefund, bit), 64-bit, false)
-	}
-}
-
-func (k *kit) fill(key string) {
-	k.Helper()
-	for i := range 3 {
-		k.log(entry(key, ratelimit.OpCharge, uint64(i+1)), i+1, false)
-	}
-}
-
-func (k *kit) logBlocked() {
-	k.fill("k")
-	k.advance(block / 2)
-	for i := range 20 {
-		k.log(entry("k", ratelimit.OpCharge, uint64(100+i)), 3, true)
-	}
-	k.advance(block/2 + slack) // had the refused been charged, it would go on
-	k.log(entry("k", ratelimit.OpCharge, 200), 1, false)
-}
-
-func (k *kit) logWindow() {
-	k.log(entry("k", ratelimit.OpCharge, 1), 1, false)
-	k.advance(block / 2)
-	k.log(entry("k", ratelimit.OpCharge, 2), 2, false)
-	k.advance(block/2 + slack/2)
-	k.log(entry("k", ratelimit.OpPeek, 0), 1, false)
-	k.log(entry("k", ratelimit.OpCharge, 3), 2, false)
-	k.advance(block + slack)
-	k.log(entry("k", ratelimit.OpPeek, 0), 0, false)
-}
-
-func (k *kit) logBlockEnds() {
-	short := func(op ratelimit.Op, receipt uint64) ratelimit.Entry {
-		e := entry("k", op, receipt)
-		e.Window = block / 4 // a full log must not lose charges to the window
-		return e
-	}
-	for i := range 3 {
-		k.log(short(ratelimit.OpCharge, uint64(i+1)), i+1, false)
-	}
-	k.advance(block / 2)
-	k.log(short(ratelimit.OpPeek, 0), 3, true)
-	k.advance(block/2 + slack)
-	k.log(short(ratelimit.OpPeek, 0), 0, false)
-	k.fill("k")
-	k.log(entry("k", ratelimit.OpPeek, 0), 3, true)
-}
-
-func (k *kit) logRefund() {
-	k.fill("k")
-	k.log(entry("k", ratelimit.OpRefund, 9), 3, true)
-	k.log(entry("k", ratelimit.OpRefund, 2), 2, false)
-	k.log(entry("k", ratelimit.OpRefund, 2), 2, false)
-	k.log(entry("k", ratelimit.OpCharge, 4), 3, false)
-	k.log(entry("k", ratelimit.OpPeek, 0), 3, true)
-	k.log(entry("none", ratelimit.OpRefund, 1), 0, false)
-}
-
-func (k *kit) logOnce() {
-	for range 5 {
-		k.log(entry("k", ratelimit.OpCharge, 7), 1, false)
-	}
-	k.log(entry("k", ratelimit.OpCharge, 8), 2, false)
-	k.log(entry("k", ratelimit.OpCharge, 9), 3, false)
-	k.log(entry("k", ratelimit.OpCharge, 9), 3, false) // its reply was lost; it is charged, not blocked
-	k.log(entry("k", ratelimit.OpCharge, 10), 3, true)
-}
-
-func (k *kit) logClear() {
-	k.fill("k")
-	k.log(entry("k", ratelimit.OpClear, 0), 0, false)
-	k.log(entry("k", ratelimit.OpRefund, 1), 0, false) // of a charge that is forgotten
-	k.log(entry("k", ratelimit.OpCharge, 11), 1, false)
-	k.log(entry("k", ratelimit.OpRefund, 2), 1, false)
-	k.log(entry("none", ratelimit.OpClear, 0), 0, false)
-}
-
-func (k *kit) logFewerTries() {
-	k.fill("k")
-	e := entry("k", ratelimit.OpCharge, 9)
-	e.Tries = 2
-	k.log(e, 3, true)
-	e.Tries = 4
-	k.log(e, 4, false)
-}
-
-func (k *kit) logApart() {
-	k.fill("k")
-	k.log(entry("k", ratelimit.OpPeek, 0), 3, true)
-	other := entry("k", ratelimit.OpPeek, 0)
-	other.Policy = "q"
-	k.log(other, 0, false)
-	if ok, cells := k.take(cell("p", "k", 3, 3)); !ok {
-		k.Error("a log has charged a cell")
-	} else {
-		k.wantDebt(cells[0], 3*interval)
-	}
-	k.log(entry("k", ratelimit.OpClear, 0), 0, false)
-	if ok, _ := k.take(cell("p", "k", 3, 3)); ok {
-		k.Error("clearing a log has cleared a cell")
-	}
-}
-
-func (k *kit) logParallel() {
-	got := parallel(func(i int) bool {
-		e := entry("k", ratelimit.OpCharge, uint64(i+1))
-		e.Tries, e.Window, e.Block = 5, time.Hour, time.Hour
-		_, wait, err := k.store.Log(context.Background(), e)
-		if err != nil {
-			k.Errorf("Log: %v", err)
-		}
-		return err == nil && wait == 0
-	})
-	if got != 5 {
-		k.Errorf("%d of %d were charged, tries are 5", got, callers)
-	}
-}
-
-func (k *kit) lockout(store ratelimit.Store) *ratelimit.Lockout {
-	k.Helper()
-	l, err := ratelimit.NewLockout(ratelimit.LockoutConfig{Name: "lockout", Store: store, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		k.Fatal(err)
-	}
-	return l
-}
-
-func (k *kit) lockoutParallel() {
-	l := k.lockout(&Faults{Store: k.store, Latency: 5 * time.Millisecond})
-	var looks atomic.Int64
-	blocked := parallel(func(int) bool {
-		right, err := l.Attempt(context.Background(), "k", func(context.Context) (bool, error) {
-			looks.Add(1)
-			time.Sleep(time.Millisecond)
-			return false, nil
-		})
-		if right || err != nil && !errors.Is(err, ratelimit.ErrBlocked) {
-			k.Errorf("Attempt: %v, %v", right, err)
-		}
-		return err != nil
-	})
-	if looks.Load() != 5 || blocked != callers-5 {
-		k.Errorf("%d looks and %d blocked, want 5 and %d", looks.Load(), blocked, callers-5)
-	}
-}
-
 func always(int) bool { return true }
-
-func (k *kit) lockoutFaults() {
-	for name, f := range map[string]*Faults{
-		"failed": {Store: k.store, Before: always},
-		"lost":   {Store: k.store, After: always},
-	} {
-		right, err := k.lockout(f).Attempt(context.Background(), name, func(context.Context) (bool, error) {
-			k.Errorf("%s: looked at a guess that was not known to be paid for", name)
-			return true, nil
-		})
-		if right || !errors.Is(err, ErrFault) || errors.Is(err, ratelimit.ErrBlocked) {
-			k.Errorf("%s: %v, %v", name, right, err)
-		}
-	}
-	second := func(call int) bool { return call == 2 }
-	f := &Faults{Store: k.store, Before: second}
-	if right, err := k.lockout(f).Attempt(context.Background(), "settle", func(context.Context) (bool, error) { return true, nil }); !right || err != nil {
-		k.Errorf("a right guess that could not be settled: %v, %v", right, err)
-	}
-	if left, _, err := k.lockout(k.store).Status(context.Background(), "settle"); left != 4 || err != nil {
-		k.Errorf("%d left after a settlement that failed, want 4 (%v)", left, err)
-	}
-}
 
 func (k *kit) limiterFaults() {
 	for name, f := range map[string]*Faults{

@@ -7,8 +7,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/issuersql"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
-	"github.com/gatehouse-go/gatehouse/ratelimit"
-	"github.com/gatehouse-go/gatehouse/ratelimit/ratelimittest"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
+	"github.com/gatehouse-go/gatehouse/ratelimit/lockout/lockouttest"
 )
 
 // TestLockouts keeps lockouts where the sessions are: what recovery does where
@@ -27,7 +27,7 @@ func TestLockouts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ratelimittest.RunLockout(t, func(t testing.TB) ratelimit.Store {
+			lockouttest.Run(t, func(t testing.TB) lockout.Store {
 				log, err := recovery.NewLog(open(t))
 				if err != nil {
 					t.Fatal(err)

@@ -5,7 +5,11 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
 )
+
+func digest(hi, lo uint64) named.Digest { return named.Digest{Hi: hi, Lo: lo} }
 
 // The table is not reachable from outside one key at a time, so it is tested
 // from inside: against a Go map, over random histories with few digests, so
@@ -14,12 +18,12 @@ func TestTable(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
 		var tab table
-		want := map[digest]int64{}
+		want := map[named.Digest]int64{}
 		now := int64(1)
 		for step := range 400 {
-			d := digest{rnd.Uint64() | 0xF<<60*rnd.Uint64N(2), rnd.Uint64N(40)}
+			d := digest(rnd.Uint64()|0xF<<60*rnd.Uint64N(2), rnd.Uint64N(40))
 			if rnd.IntN(2) == 0 {
-				d.hi = 1<<64 - 1 - rnd.Uint64N(9)
+				d.Hi = 1<<64 - 1 - rnd.Uint64N(9)
 			}
 			switch rnd.IntN(8) {
 			case 0:
@@ -61,16 +65,16 @@ func TestTable(t *testing.T) {
 func TestTable_evict(t *testing.T) {
 	var tab table
 	now := int64(1)
-	tab.put(digest{1, 1}, now, 100, 1, 100) // exhausted
-	tab.put(digest{2, 2}, now, 50, 1, 100)
-	tab.put(digest{3, 3}, now, 10, 1, 100) // the fullest
-	for _, gone := range []digest{{3, 3}, {2, 2}} {
+	tab.put(digest(1, 1), now, 100, 1, 100) // exhausted
+	tab.put(digest(2, 2), now, 50, 1, 100)
+	tab.put(digest(3, 3), now, 10, 1, 100) // the fullest
+	for _, gone := range []named.Digest{digest(3, 3), digest(2, 2)} {
 		if !tab.evict(now) || tab.has(gone) {
 			t.Fatalf("%v is still there", gone)
 		}
 	}
 	for range 3 {
-		if tab.evict(now) || !tab.has(digest{1, 1}) {
+		if tab.evict(now) || !tab.has(digest(1, 1)) {
 			t.Fatal("an exhausted bucket was evicted")
 		}
 	}
@@ -86,7 +90,7 @@ func TestTable_evict(t *testing.T) {
 // goes wrong too rarely to be seen from outside.
 func TestMemoryStore_order(t *testing.T) {
 	m := &MemoryStore{mask: 0xFF}
-	o := m.order([]digest{{0, 7}, {1, 0x103}, {2, 9}, {3, 3}, {4, 7}, {5, 1}})
+	o := m.order([]named.Digest{digest(0, 7), digest(1, 0x103), digest(2, 9), digest(3, 3), digest(4, 7), digest(5, 1)})
 	if got := o.shards[:o.n]; !reflect.DeepEqual(got, []uint64{1, 3, 7, 9}) {
 		t.Errorf("locks %v", got)
 	}
@@ -102,7 +106,7 @@ func BenchmarkTable(b *testing.B) {
 			if i%4 < expired {
 				until = 10
 			}
-			tab.put(digest{rnd.Uint64(), rnd.Uint64()}, 1, until, 1, 1000)
+			tab.put(digest(rnd.Uint64(), rnd.Uint64()), 1, until, 1, 1000)
 		}
 		return tab
 	}

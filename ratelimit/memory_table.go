@@ -3,6 +3,8 @@ package ratelimit
 import (
 	"math/bits"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
 )
 
 // table is an open-addressing hash table of buckets, probed linearly. The
@@ -18,7 +20,7 @@ type table struct {
 // slot is one bucket: the time at which its debt will have melted, and whether
 // it was exhausted when last touched. A full field of 0 is an empty slot.
 type slot struct {
-	digest
+	named.Digest
 	full int64
 }
 
@@ -38,8 +40,8 @@ func (s *slot) set(now int64, debt, interval, tolerance time.Duration) {
 }
 
 // home is where the search for a digest begins; it keeps their order.
-func (t *table) home(d digest) int {
-	hi, _ := bits.Mul64(d.hi, uint64(len(t.slots)))
+func (t *table) home(d named.Digest) int {
+	hi, _ := bits.Mul64(d.Hi, uint64(len(t.slots)))
 	return int(hi)
 }
 
@@ -52,24 +54,24 @@ func (t *table) next(i int) int {
 
 // find gives the slot of d, or else the empty one where it would go. A table
 // that isn't empty always has an empty slot.
-func (t *table) find(d digest) (i int, found bool) {
+func (t *table) find(d named.Digest) (i int, found bool) {
 	if len(t.slots) == 0 {
 		return 0, false
 	}
 	for i = t.home(d); t.slots[i].full != 0; i = t.next(i) {
-		if t.slots[i].digest == d {
+		if t.slots[i].Digest == d {
 			return i, true
 		}
 	}
 	return i, false
 }
 
-func (t *table) has(d digest) bool {
+func (t *table) has(d named.Digest) bool {
 	_, found := t.find(d)
 	return found
 }
 
-func (t *table) debt(d digest, now int64) time.Duration {
+func (t *table) debt(d named.Digest, now int64) time.Duration {
 	if i, found := t.find(d); found {
 		return t.slots[i].debt(now)
 	}
@@ -77,14 +79,14 @@ func (t *table) debt(d digest, now int64) time.Duration {
 }
 
 // put notes a debt for d, whether it is known or not.
-func (t *table) put(d digest, now int64, debt, interval, tolerance time.Duration) {
+func (t *table) put(d named.Digest, now int64, debt, interval, tolerance time.Duration) {
 	i, found := t.find(d)
 	if !found {
 		if (t.used+1)*5 > len(t.slots)*4 {
 			t.resize(now)
 			i, _ = t.find(d)
 		}
-		t.slots[i].digest = d
+		t.slots[i].Digest = d
 		t.used++
 	}
 	t.slots[i].set(now, debt, interval, tolerance)
@@ -93,7 +95,7 @@ func (t *table) put(d digest, now int64, debt, interval, tolerance time.Duration
 // remove empties slot i and moves up those behind it that were displaced.
 func (t *table) remove(i int) {
 	for j := t.next(i); t.slots[j].full != 0; j = t.next(j) {
-		if t.distance(t.home(t.slots[j].digest), j) >= t.distance(i, j) {
+		if t.distance(t.home(t.slots[j].Digest), j) >= t.distance(i, j) {
 			t.slots[i] = t.slots[j]
 			i = j
 		}
@@ -123,7 +125,7 @@ func (t *table) resize(now int64) {
 	t.slots, t.used, t.hand = make([]slot, max(8, (live+1)*3/2)), live, 0
 	for i := range old {
 		if old[i].until() > now {
-			j, _ := t.find(old[i].digest)
+			j, _ := t.find(old[i].Digest)
 			t.slots[j] = old[i]
 		}
 	}

@@ -1,0 +1,108 @@
+package lockout
+
+import (
+	"context"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
+)
+
+// A MemoryStore is a [Store] in the memory of one process. What it knows ends with
+// the process and is not shared: behind several processes each gives all tries anew,
+// and a restart forgets every block.
+//
+// Memory is bounded. Keys are kept as 128-bit digests under a secret of the store,
+// never in plaintext.
+//
+// No rule can both bound it and never forget a block. This one never forgets a
+// block: when half of the records block, a key's last try is refused unseen, with an
+// error that the [Lockout] logs once a minute. Everybody else has all tries but the
+// last, and with Tries 1, none. Of the records that don't block, the oldest of those
+// with as many charges as most have makes room: with the default bound and 5 tries
+// it takes some 16,000 guesses at other keys for each that is forgotten. Against
+// such a flood limit guesses by address, make the store larger, or keep lockouts on
+// disk: issuer/recovery.NewLog.
+//
+// Nothing runs in the background. What has expired is removed piece by piece by
+// the requests themselves. Time is monotonic: setting the clock changes nothing.
+type MemoryStore struct {
+	secret named.Secret
+	base   time.Time
+	shards []shard
+	mask   uint64
+	bound  int // records in a shard
+
+	_     [64]byte // what follows is written, what precedes is only read
+	due   atomic.Int64
+	swept atomic.Uint64
+}
+
+// shard is a part of the store under its own lock, no two in one cache line. The
+// clock is read under the lock, so that the time of a shard stands in order.
+type shard struct {
+	mu sync.Mutex
+	recordTable
+	_ [64]byte
+}
+
+const (
+	shardKeys  = 512                   // records in a shard at the bound
+	sweepEvery = 10 * time.Millisecond // at most one shard
+)
+
+// NewMemoryStore makes a store for about maxKeys keys; 0 means 131,072, and less
+// than 512 means that many. Shares of the bound are fixed by digest, so that it may
+// be felt a few per cent below.
+func NewMemoryStore(maxKeys int) *MemoryStore {
+	if maxKeys == 0 {
+		maxKeys = 1 << 17
+	}
+	n := 1 << bits.Len(uint(max(maxKeys, shardKeys)-1)/shardKeys)
+	return &MemoryStore{
+		secret: named.NewSecret(),
+		base:   time.Now(),
+		shards: make([]shard, n),
+		mask:   uint64(n - 1),
+		bound:  max(maxKeys, shardKeys) / n,
+	}
+}
+
+// time is nanoseconds since the store was made, never 0.
+func (m *MemoryStore) time() int64 { return int64(time.Since(m.base)) + 1 }
+
+// Apply is [Store.Apply].
+func (m *MemoryStore) Apply(_ context.Context, e Entry) (charges int, wait time.Duration, err error) {
+	if err := e.validate(); err != nil {
+		return 0, 0, err
+	}
+	return m.apply(m.secret.Space(e.Name), &e)
+}
+
+// apply is Apply of an entry that is known to be valid.
+func (m *MemoryStore) apply(space named.Digest, e *Entry) (charges int, wait time.Duration, err error) {
+	d := m.secret.Digest(space, e.Key)
+	s := &m.shards[d.Lo&m.mask]
+	s.mu.Lock()
+	now := m.time()
+	charges, wait, err = s.step(d, e, now, m.bound)
+	s.mu.Unlock()
+	if due := m.due.Load(); now >= due {
+		m.sweep(now, due)
+	}
+	return charges, wait, err
+}
+
+// sweep removes what has expired from one shard, the next one in turn. One
+// caller does it, the others go on.
+func (m *MemoryStore) sweep(now, due int64) {
+	if !m.due.CompareAndSwap(due, now+int64(sweepEvery)) {
+		return
+	}
+	s := &m.shards[m.swept.Add(1)&m.mask]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweep(now)
+}

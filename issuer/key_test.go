@@ -117,6 +117,25 @@ func TestEveryAlgorithmSigns(t *testing.T) {
 	}
 }
 
+// TestPublicHalves gets from a key what its signer says of itself, and nothing
+// of a secret.
+func TestPublicHalves(t *testing.T) {
+	for _, alg := range asymmetric {
+		signer := privateKey(t, alg)
+		key, err := signing.NewKey(alg, signer, always)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !same.Equal(key.Public()) {
+			t.Errorf("%s: %T", alg, key.Public())
+		}
+	}
+	secret, err := signing.NewSecret("HS256", "", make([]byte, 32), always)
+	if err != nil || secret.Public() != nil || new(signing.Key).Public() != nil {
+		t.Errorf("a secret is public: %v", err)
+	}
+}
+
 // TestSecretsSignAtOnce has many sign with one secret, and golang-jwt verify
 // what they signed.
 func TestSecretsSignAtOnce(t *testing.T) {

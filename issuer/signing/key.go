@@ -18,8 +18,9 @@ import (
 // shared. The zero Key signs nothing, and no schedule takes it.
 type Key struct {
 	from   time.Time
-	public *claims.Key // the half that verifies
-	jwk    []byte      // what is published; nil for a secret
+	public *claims.Key      // the half that verifies
+	half   crypto.PublicKey // the same as the caller knows it; nil for a secret
+	jwk    []byte           // what is published; nil for a secret
 	sign   func(input string) ([]byte, error)
 	signed headers
 }
@@ -48,7 +49,7 @@ func NewKey(alg string, signer crypto.Signer, from time.Time) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing: %s key %s: %w", alg, kid, err)
 	}
-	k := &Key{from: from, public: verifies, jwk: jwk, sign: sign}
+	k := &Key{from: from, public: verifies, half: public, jwk: jwk, sign: sign}
 	if err := k.prove(public); err != nil {
 		return nil, err
 	}
@@ -92,6 +93,11 @@ func (k *Key) Algorithm() string {
 
 // From returns when the key begins to sign.
 func (k *Key) From() time.Time { return k.from }
+
+// Public returns the half that may be published, for other forms than JWKS: an
+// *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey, which must not be
+// changed. It is nil for a secret.
+func (k *Key) Public() crypto.PublicKey { return k.half }
 
 // String names the key without its material.
 func (k *Key) String() string { return fmt.Sprintf("signing %s key %q", k.Algorithm(), k.ID()) }

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
 // An appReader decodes the members of one payload into an App. It is compiled
@@ -19,7 +22,7 @@ type appReader struct {
 	taken  []string // members that are not App's
 }
 
-// valueReader decodes a value that readObject has passed into v.
+// valueReader decodes a value that strict.Object has passed into v.
 type valueReader func(raw []byte, v reflect.Value) error
 
 // newAppReader compiles t. taken are the members that App must not have.
@@ -44,24 +47,24 @@ func newAppReader(t reflect.Type, taken []string) (*appReader, error) {
 }
 
 // read fills app, the addressable App of a Claims.
-func (r *appReader) read(members []member, app reflect.Value) error {
+func (r *appReader) read(members []strict.Member, app reflect.Value) error {
 	if r.loose {
 		return r.readLoose(members, app)
 	}
 	return r.object.take(members, app)
 }
 
-func (r *appReader) readLoose(members []member, app reflect.Value) error {
+func (r *appReader) readLoose(members []strict.Member, app reflect.Value) error {
 	all := make(map[string]any)
 	for _, m := range members {
-		if containsFold(r.taken, string(m.name)) {
+		if containsFold(r.taken, string(m.Name)) {
 			continue
 		}
 		var v any
-		if err := json.Unmarshal(m.value, &v); err != nil {
-			return fmt.Errorf("%w %s", errMemberType, quoted(string(m.name)))
+		if err := json.Unmarshal(m.Value, &v); err != nil {
+			return fmt.Errorf("%w %s", errMemberType, quoted(string(m.Name)))
 		}
-		all[string(m.name)] = v
+		all[string(m.Name)] = v
 	}
 	app.Set(reflect.ValueOf(all))
 	return nil
@@ -83,14 +86,14 @@ func (s *structReader) has(name string) bool {
 	return slices.ContainsFunc(s.fields, func(f appField) bool { return f.name == name })
 }
 
-func (s *structReader) take(members []member, v reflect.Value) error {
+func (s *structReader) take(members []strict.Member, v reflect.Value) error {
 	for i := range s.fields {
 		f := &s.fields[i]
 		for _, m := range members {
-			if string(m.name) != f.name || isNull(m.value) {
+			if string(m.Name) != f.name || isNull(m.Value) {
 				continue
 			}
-			if err := f.read(m.value, v.FieldByIndex(f.index)); err != nil {
+			if err := f.read(m.Value, v.FieldByIndex(f.index)); err != nil {
 				return fmt.Errorf("%w: %s", errMemberType, quoted(f.name))
 			}
 		}
@@ -99,8 +102,8 @@ func (s *structReader) take(members []member, v reflect.Value) error {
 }
 
 func (s *structReader) read(raw []byte, v reflect.Value) error {
-	var few [16]member
-	members, err := readObject(raw, few[:0])
+	var few [16]strict.Member
+	members, err := strict.Object(raw, jws.Bounds, few[:0])
 	if err != nil {
 		return errMemberType
 	}
@@ -181,7 +184,7 @@ func isUnmarshaler(t reflect.Type) bool {
 // reader returns how values of t are decoded. Types that decode themselves, any
 // and []byte go to encoding/json: none of them matches names without case.
 func (c *compiler) reader(t reflect.Type) (valueReader, error) {
-	if c.depth++; c.depth > maxDepth {
+	if c.depth++; c.depth > jws.Bounds.Depth {
 		return nil, fmt.Errorf("type %v nests too deeply", t)
 	}
 	defer func() { c.depth-- }()
@@ -220,7 +223,7 @@ func (c *compiler) reader(t reflect.Type) (valueReader, error) {
 }
 
 func readString(raw []byte, v reflect.Value) error {
-	s, ok := stringValue(raw)
+	s, ok := strict.Text(raw)
 	if !ok {
 		return errMemberType
 	}
@@ -281,7 +284,7 @@ func (c *compiler) slice(t reflect.Type) (valueReader, error) {
 	read, err := c.reader(t.Elem())
 	return func(raw []byte, v reflect.Value) error {
 		v.Set(reflect.MakeSlice(t, 0, 4))
-		isArray, err := elements(raw, func(element []byte) error {
+		isArray, err := strict.Elements(raw, func(element []byte) error {
 			v.Set(reflect.Append(v, reflect.Zero(t.Elem())))
 			if isNull(element) {
 				return nil
@@ -301,19 +304,19 @@ func (c *compiler) mapping(t reflect.Type) (valueReader, error) {
 	}
 	read, err := c.reader(t.Elem())
 	return func(raw []byte, v reflect.Value) error {
-		members, err := readObject(raw, nil)
+		members, err := strict.Object(raw, jws.Bounds, nil)
 		if err != nil {
 			return errMemberType
 		}
 		v.Set(reflect.MakeMapWithSize(t, len(members)))
 		for _, m := range members {
 			value := reflect.New(t.Elem()).Elem()
-			if !isNull(m.value) {
-				if err := read(m.value, value); err != nil {
+			if !isNull(m.Value) {
+				if err := read(m.Value, value); err != nil {
 					return err
 				}
 			}
-			v.SetMapIndex(reflect.ValueOf(string(m.name)).Convert(t.Key()), value)
+			v.SetMapIndex(reflect.ValueOf(string(m.Name)).Convert(t.Key()), value)
 		}
 		return nil
 	}, err

@@ -13,6 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
 // Encoder writes claims as a [Dialect] does. It is the other half of
@@ -98,11 +101,11 @@ func (e *Encoder[T]) header(h Header, use Use) (string, error) {
 	if w := last.Load(); w != nil && w.Header == h {
 		return w.segment, nil
 	}
-	if _, ok := algorithms[h.Algorithm]; !ok {
+	if !jws.Supported(h.Algorithm) {
 		return "", fmt.Errorf("algorithm %s is not supported", quoted(h.Algorithm))
 	}
-	if len(h.KeyID) > maxKeyID || !utf8.ValidString(h.KeyID) {
-		return "", fmt.Errorf("kid is longer than %d bytes, or not valid UTF-8", maxKeyID)
+	if len(h.KeyID) > jws.MaxKeyID || !utf8.ValidString(h.KeyID) {
+		return "", fmt.Errorf("kid is longer than %d bytes, or not valid UTF-8", jws.MaxKeyID)
 	}
 	var b []byte
 	if e.dialect.TypeFirst {
@@ -123,7 +126,7 @@ func (e *Encoder[T]) header(h Header, use Use) (string, error) {
 
 // payload appends the payload of a token to b, which is empty.
 func (e *Encoder[T]) payload(b []byte, c *Claims[T]) ([]byte, error) {
-	var few [16]member
+	var few [16]strict.Member
 	app, err := e.appMembers(c, few[:0])
 	if err != nil {
 		return nil, fmt.Errorf("in App: %w", err)
@@ -134,8 +137,8 @@ func (e *Encoder[T]) payload(b []byte, c *Claims[T]) ([]byte, error) {
 		}
 	}
 	for _, m := range app {
-		if !e.placed(m.name) {
-			b = append(appendName(b, string(m.name)), m.value...)
+		if !e.placed(m.Name) {
+			b = append(appendName(b, string(m.Name)), m.Value...)
 		}
 	}
 	if len(b) == 0 {
@@ -143,8 +146,8 @@ func (e *Encoder[T]) payload(b []byte, c *Claims[T]) ([]byte, error) {
 	}
 	b[0] = '{' // each member begins with a comma
 	b = append(b, '}')
-	if len(b) > 4*maxMembers { // it may have too many
-		if _, err := readObject(slices.Clone(b), nil); err != nil {
+	if len(b) > 4*jws.Bounds.Members { // it may have too many
+		if _, err := strict.Object(slices.Clone(b), jws.Bounds, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -157,7 +160,7 @@ func (e *Encoder[T]) placed(name []byte) bool {
 }
 
 // appMembers appends what App adds to into.
-func (e *Encoder[T]) appMembers(c *Claims[T], into []member) ([]member, error) {
+func (e *Encoder[T]) appMembers(c *Claims[T], into []strict.Member) ([]strict.Member, error) {
 	if !e.app || c.Use == Refresh {
 		return nil, nil
 	}
@@ -170,13 +173,13 @@ func (e *Encoder[T]) appMembers(c *Claims[T], into []member) ([]member, error) {
 	if string(bytes.TrimSpace(b.Bytes())) == "null" {
 		return nil, nil
 	}
-	members, err := readObject(b.Bytes(), into)
+	members, err := strict.Object(b.Bytes(), jws.Bounds, into)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range members {
-		if containsFold(e.taken, string(m.name)) {
-			return nil, fmt.Errorf("member %s is a field of Claims", quoted(string(m.name)))
+		if containsFold(e.taken, string(m.Name)) {
+			return nil, fmt.Errorf("member %s is a field of Claims", quoted(string(m.Name)))
 		}
 	}
 	return members, nil
@@ -184,7 +187,7 @@ func (e *Encoder[T]) appMembers(c *Claims[T], into []member) ([]member, error) {
 
 // member appends a member that has a place: one that the dialect gives a
 // meaning, or else one of App's. There may be nothing to append.
-func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []member) ([]byte, error) {
+func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []strict.Member) ([]byte, error) {
 	d := &e.dialect
 	if c.Use == Refresh && (p.name == d.ScopeMember || p.name == d.PartyMember) {
 		return b, nil
@@ -229,8 +232,8 @@ func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []member) ([]b
 		}
 		return strconv.AppendInt(append(b, p.text...), c.Expiry.Unix()-c.IssuedAt.Unix(), 10), nil
 	}
-	if i := slices.IndexFunc(app, func(m member) bool { return string(m.name) == p.name }); i >= 0 {
-		b = append(append(b, p.text...), app[i].value...)
+	if i := slices.IndexFunc(app, func(m strict.Member) bool { return string(m.Name) == p.name }); i >= 0 {
+		b = append(append(b, p.text...), app[i].Value...)
 	}
 	return b, nil
 }
@@ -257,11 +260,11 @@ func (e *Encoder[T]) subject(b []byte, p *place, subject string) ([]byte, error)
 // false if it is none or has no members. It is read where it will stand, one
 // level down: a verifier reads the payload no deeper.
 func objectText(text string) (string, bool) {
-	members, err := readObject([]byte(`{"sub":`+text+`}`), nil)
-	if err != nil || len(members) != 1 || members[0].value[0] != '{' {
+	members, err := strict.Object([]byte(`{"sub":`+text+`}`), jws.Bounds, nil)
+	if err != nil || len(members) != 1 || members[0].Value[0] != '{' {
 		return "", false
 	}
-	one := compact(members[0].value)
+	one := compact(members[0].Value)
 	return one, one != "{}"
 }
 

@@ -3,6 +3,9 @@ package claims
 import (
 	"errors"
 	"fmt"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
 // ErrInvalid is matched by every error that is about the token: it is
@@ -21,17 +24,10 @@ var ErrExpired = fmt.Errorf("%w: expired", ErrInvalid)
 
 // The reasons for which a token is refused. They stay unexported because no
 // caller should branch on them: whoever presents the token learns none, and
-// the log has the text.
+// the log has the text. More of them are in packages jws and strict.
 var (
-	errTooLarge     = refusal("larger than allowed")
-	errSegments     = refusal("not three dot-separated segments")
-	errBase64       = refusal("segment is not canonical base64url")
-	errSyntax       = refusal("not a strict JSON object")
-	errDuplicate    = refusal("duplicate member")
-	errHeader       = refusal("unacceptable header parameter")
-	errAlgorithm    = refusal("unacceptable algorithm")
-	errKeyID        = refusal("unacceptable kid")
-	errType         = refusal("wrong typ")
+	errTooLarge     = invalid(jws.ErrTooLarge)
+	errType         = invalid(jws.ErrType)
 	errUnknownKey   = refusal("no key fits")
 	errSignature    = refusal("signature does not verify")
 	errMemberType   = refusal("member has the wrong type")
@@ -54,12 +50,8 @@ var (
 
 func refusal(reason string) error { return fmt.Errorf("%w: %s", ErrInvalid, reason) }
 
-// quoted renders a stranger's bytes for an error text: escaped and short, so
-// that a log line stays one line.
-func quoted(s string) string {
-	const most = 64
-	if len(s) > most {
-		return fmt.Sprintf("%+q...", s[:most])
-	}
-	return fmt.Sprintf("%+q", s)
-}
+// invalid makes a refusal of an error of package jws or strict.
+func invalid(err error) error { return fmt.Errorf("%w: %w", ErrInvalid, err) }
+
+// quoted renders a stranger's bytes for an error text.
+func quoted(s string) string { return strict.Quoted(s) }

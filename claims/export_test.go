@@ -6,19 +6,22 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
 // The reasons, so that a test can name the one that it expects.
 var (
-	ErrTooLarge     = errTooLarge
-	ErrSegments     = errSegments
-	ErrBase64       = errBase64
-	ErrSyntax       = errSyntax
-	ErrDuplicate    = errDuplicate
-	ErrHeader       = errHeader
-	ErrAlgorithm    = errAlgorithm
-	ErrKeyID        = errKeyID
-	ErrType         = errType
+	ErrTooLarge     = jws.ErrTooLarge
+	ErrSegments     = jws.ErrSegments
+	ErrBase64       = jws.ErrBase64
+	ErrSyntax       = strict.ErrSyntax
+	ErrDuplicate    = strict.ErrDuplicate
+	ErrHeader       = jws.ErrHeader
+	ErrAlgorithm    = jws.ErrAlgorithm
+	ErrKeyID        = jws.ErrKeyID
+	ErrType         = jws.ErrType
 	ErrUnknownKey   = errUnknownKey
 	ErrSignature    = errSignature
 	ErrMemberType   = errMemberType
@@ -54,7 +57,9 @@ func (v *Verifier[T]) RememberedHeaders() int {
 
 // Counting is k that also counts how often it is tried.
 func Counting(k *Key, tries *int) *Key {
-	return &Key{k.id, k.alg, countingMethod{k.method, tries}, k.material}
+	counted := *k
+	counted.jws.Method = countingMethod{k.jws.Method, tries}
+	return &counted
 }
 
 type countingMethod struct {
@@ -65,19 +70,6 @@ type countingMethod struct {
 func (m countingMethod) Verify(signed string, signature []byte, key any) error {
 	*m.tries++
 	return m.SigningMethod.Verify(signed, signature, key)
-}
-
-// Member is one member of an object that was read.
-type Member struct{ Name, Value string }
-
-// ReadObject is readObject for tests.
-func ReadObject(text []byte) ([]Member, error) {
-	members, err := readObject(text, nil)
-	var out []Member
-	for _, m := range members {
-		out = append(out, Member{string(m.name), string(m.value)})
-	}
-	return out, err
 }
 
 // Parse and Append are the two directions of a date.

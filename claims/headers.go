@@ -4,6 +4,8 @@ import (
 	"maps"
 	"strings"
 	"sync/atomic"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
 )
 
 const (
@@ -16,22 +18,22 @@ const (
 // in, so strangers can't fill it; at its bound it starts anew. Reads take no
 // lock.
 type headerMemory struct {
-	known atomic.Pointer[map[string]*header]
+	known atomic.Pointer[map[string]*jws.Header]
 }
 
-func (h *headerMemory) recall(segment string) *header {
+func (h *headerMemory) recall(segment string) *jws.Header {
 	if known := h.known.Load(); known != nil {
 		return (*known)[segment]
 	}
 	return nil
 }
 
-func (h *headerMemory) remember(segment string, said *header) {
+func (h *headerMemory) remember(segment string, said *jws.Header) {
 	known := h.known.Load()
 	if len(segment) > maxHeaderBytes || known != nil && (*known)[segment] != nil {
 		return
 	}
-	next := make(map[string]*header)
+	next := make(map[string]*jws.Header)
 	if known != nil && len(*known) < maxHeaders {
 		maps.Copy(next, *known)
 	}

@@ -3,6 +3,8 @@ package claims
 import (
 	"context"
 	"fmt"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
 )
 
 // Header is what a token says of its key: which algorithm, and which of the
@@ -12,6 +14,8 @@ type Header struct {
 	Algorithm string // alg, RFC 7515 §4.1.1
 	KeyID     string // kid, §4.1.4; "" if absent
 }
+
+func headerOf(h *jws.Header) Header { return Header{Algorithm: h.Algorithm, KeyID: h.KeyID} }
 
 // KeySet holds the keys of one issuer.
 type KeySet interface {
@@ -42,16 +46,16 @@ func NewKeySet(keys ...*Key) (KeySet, error) {
 	}
 	set := &fixedKeys{named: make(map[Header][]*Key), unnamed: make(map[string][]*Key), all: make(map[string][]*Key)}
 	for i, k := range keys {
-		if k == nil || k.method == nil {
+		if k == nil || k.jws.Method == nil {
 			return nil, fmt.Errorf("%w: key %d was not made by NewKey", errKeyMaterial, i)
 		}
-		h := Header{k.alg, k.id}
-		if k.id != "" && len(set.named[h]) > 0 {
-			return nil, fmt.Errorf("%w: two %s keys have the id %s", errKeyMaterial, k.alg, quoted(k.id))
+		h := Header{k.Algorithm(), k.ID()}
+		if k.ID() != "" && len(set.named[h]) > 0 {
+			return nil, fmt.Errorf("%w: two %s keys have the id %s", errKeyMaterial, k.Algorithm(), quoted(k.ID()))
 		}
-		set.all[k.alg] = append(set.all[k.alg], k)
-		if k.id == "" {
-			set.unnamed[k.alg] = append(set.unnamed[k.alg], k)
+		set.all[k.Algorithm()] = append(set.all[k.Algorithm()], k)
+		if k.ID() == "" {
+			set.unnamed[k.Algorithm()] = append(set.unnamed[k.Algorithm()], k)
 		} else {
 			set.named[h] = append(set.named[h], k)
 		}

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
 // policy is a Config that was found good: what one issuer's tokens must be.
@@ -22,7 +25,7 @@ type policy struct {
 
 // claims reads the registered members into c as the policy's dialect writes
 // them, and checks all of them but the dates against the clock.
-func (p *policy) claims(c *Claims[struct{}], h *header, members []member) error {
+func (p *policy) claims(c *Claims[struct{}], h *jws.Header, members []strict.Member) error {
 	if err := p.checkType(h); err != nil {
 		return err
 	}
@@ -53,60 +56,60 @@ func (p *policy) claims(c *Claims[struct{}], h *header, members []member) error 
 }
 
 // checkType compares typ with what the use demands (RFC 8725 §3.11).
-func (p *policy) checkType(h *header) error {
-	if !h.hasTyp {
+func (p *policy) checkType(h *jws.Header) error {
+	if !h.HasType {
 		if p.Use == Access && p.Dialect.AbsentType {
 			return nil
 		}
 		return errType
 	}
-	if !sameMediaType(h.typ, p.Dialect.typeOf(p.Use)) {
-		return fmt.Errorf("%w %s", errType, quoted(h.typ))
+	if !sameMediaType(h.Type, p.Dialect.typeOf(p.Use)) {
+		return fmt.Errorf("%w %s", errType, quoted(h.Type))
 	}
 	return nil
 }
 
 // take reads one member into c. Names are compared exactly: a member such as
 // "Sub" is somebody else's.
-func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
+func (p *policy) take(c *Claims[struct{}], use *string, m strict.Member) (err error) {
 	d, ok := &p.Dialect, true
-	switch name := string(m.name); name {
+	switch name := string(m.Name); name {
 	case "":
 		// Nobody's: it must not match what the dialect leaves unset.
 	case "iss":
-		if c.Issuer = p.Issuer; p.Issuer == "" || !is(m.value, p.Issuer) {
+		if c.Issuer = p.Issuer; p.Issuer == "" || !strict.IsText(m.Value, p.Issuer) {
 			err = errIssuer
 		}
 	case "sub":
-		c.Subject, err = p.subject(m.value)
+		c.Subject, err = p.subject(m.Value)
 	case "aud":
-		c.Audience, err = p.audience(m.value)
+		c.Audience, err = p.audience(m.Value)
 	case "exp":
-		c.Expiry, err = d.Time.parse(m.value)
+		c.Expiry, err = d.Time.parse(m.Value)
 	case "nbf":
-		c.NotBefore, err = d.Time.parse(m.value)
+		c.NotBefore, err = d.Time.parse(m.Value)
 	case "iat":
-		c.IssuedAt, err = d.Time.parse(m.value)
+		c.IssuedAt, err = d.Time.parse(m.Value)
 	case "jti":
-		c.ID, ok = stringValue(m.value)
+		c.ID, ok = strict.Text(m.Value)
 	case "sid":
-		c.Session, ok = stringValue(m.value)
+		c.Session, ok = strict.Text(m.Value)
 	case d.ScopeMember:
-		c.Scope, err = p.scope(m.value)
+		c.Scope, err = p.scope(m.Value)
 	case d.PartyMember:
-		c.Party, err = p.party(m.value)
+		c.Party, err = p.party(m.Value)
 	case d.UseMember:
-		*use, ok = stringValue(m.value)
+		*use, ok = strict.Text(m.Value)
 	case d.RefreshMark:
-		if c.AccessID, ok = stringValue(m.value); c.AccessID == "" {
+		if c.AccessID, ok = strict.Text(m.Value); c.AccessID == "" {
 			ok = false
 		}
 	}
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w (member %s)", err, quoted(string(m.name)))
+		return fmt.Errorf("%w (member %s)", err, quoted(string(m.Name)))
 	case !ok:
-		return fmt.Errorf("%w %s", errMemberType, quoted(string(m.name)))
+		return fmt.Errorf("%w %s", errMemberType, quoted(string(m.Name)))
 	}
 	return nil
 }
@@ -115,14 +118,14 @@ func (p *policy) take(c *Claims[struct{}], use *string, m member) (err error) {
 // another blank is part of a name, and nobody's boundary.
 func (p *policy) scope(raw []byte) (names []string, err error) {
 	if !p.Dialect.ScopeList {
-		s, ok := stringValue(raw)
+		s, ok := strict.Text(raw)
 		if !ok {
 			return nil, fmt.Errorf("%w: the scope must be a string", errMemberType)
 		}
 		return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), nil
 	}
-	isArray, err := elements(raw, func(element []byte) error {
-		name, ok := stringValue(element)
+	isArray, err := strict.Elements(raw, func(element []byte) error {
+		name, ok := strict.Text(element)
 		if !ok || name == "" || strings.Contains(name, " ") {
 			return errMemberType
 		}
@@ -136,7 +139,7 @@ func (p *policy) scope(raw []byte) (names []string, err error) {
 }
 
 func (p *policy) subject(raw []byte) (string, error) {
-	s, ok := stringValue(raw)
+	s, ok := strict.Text(raw)
 	if p.Dialect.ObjectSubject {
 		s, ok = compact(raw), raw[0] == '{'
 	}
@@ -164,16 +167,16 @@ func compact(raw []byte) string {
 // must be ours.
 func (p *policy) audience(raw []byte) ([]string, error) {
 	for _, name := range p.Audience {
-		if is(raw, name) {
+		if strict.IsText(raw, name) {
 			return []string{name}, nil // not a part of Audience: callers may write into it
 		}
 	}
-	if one, ok := stringValue(raw); ok {
+	if one, ok := strict.Text(raw); ok {
 		return nil, fmt.Errorf("%w %s", errAudience, quoted(one))
 	}
 	var names []string
-	isArray, err := elements(raw, func(element []byte) error {
-		name, ok := stringValue(element)
+	isArray, err := strict.Elements(raw, func(element []byte) error {
+		name, ok := strict.Text(element)
 		if !ok || name == "" {
 			return errMemberType
 		}
@@ -191,7 +194,7 @@ func (p *policy) audience(raw []byte) ([]string, error) {
 
 func (p *policy) party(raw []byte) (Party, error) {
 	if !p.Dialect.NumericParty {
-		s, ok := stringValue(raw)
+		s, ok := strict.Text(raw)
 		if !ok {
 			return "", fmt.Errorf("%w: the party must be a string", errMemberType)
 		}
@@ -220,7 +223,7 @@ func (p *policy) keysFor(ctx context.Context, h Header) ([]*Key, error) {
 // The key's own algorithm and id decide whether it may be tried, whatever a key
 // set offers. The one that succeeded last is tried first.
 func (p *policy) checkSignature(ctx context.Context, u *unverified) (*Key, error) {
-	h := u.header.Header
+	h := headerOf(u.header)
 	keys, err := p.keysFor(ctx, h)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
 // TimeFormat is how a dialect writes dates.
@@ -61,7 +63,7 @@ func parseNumber(raw []byte, perSecond int64) (time.Time, error) {
 // parseRFC3339 accepts one spelling of each moment but for the number of
 // fractional digits: time.Parse alone would also take commas and offsets.
 func parseRFC3339(raw []byte) (time.Time, error) {
-	text, ok := stringValue(raw)
+	text, ok := strict.Text(raw)
 	if !ok {
 		return time.Time{}, fmt.Errorf("%w: a date must be an RFC 3339 string", errMemberType)
 	}

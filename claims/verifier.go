@@ -3,11 +3,15 @@ package claims
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
 const (
@@ -53,6 +57,14 @@ type Config struct {
 	// bounded: some 400 bytes each with few claims, and on average 2 KiB of tokens
 	// each. A token of more than 16 KiB is not remembered.
 	Remember int
+}
+
+// unverified is a token that was read and not believed yet.
+type unverified struct {
+	header  *jws.Header
+	encoded string // the header's segment
+	signed  string // header and payload segments: what the signature is over
+	sig     []byte // the signature
 }
 
 // Verifier checks tokens. It is safe for concurrent use. Its zero value can't
@@ -188,7 +200,7 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() tim
 // check reads a token and checks everything, the dates last: what has expired is
 // good in every other respect. It returns when they were checked.
 func (v *Verifier[T]) check(ctx context.Context, token string, clock func() time.Time) (r *verified[T], now time.Time, err error) {
-	var few [16]member
+	var few [16]strict.Member
 	u, members, err := v.read(token, few[:0])
 	if err != nil {
 		return nil, now, err
@@ -209,7 +221,7 @@ func (v *Verifier[T]) check(ctx context.Context, token string, clock func() time
 		return nil, now, err
 	}
 	v.headers.remember(u.encoded, u.header)
-	r = &verified[T]{policy: p, header: u.header.Header, key: key, claims: Claims[T]{
+	r = &verified[T]{policy: p, header: headerOf(u.header), key: key, claims: Claims[T]{
 		Issuer: said.Issuer, Subject: said.Subject, Audience: said.Audience,
 		Expiry: said.Expiry, NotBefore: said.NotBefore, IssuedAt: said.IssuedAt,
 		ID: said.ID, Session: said.Session, Party: said.Party, Scope: said.Scope,
@@ -224,37 +236,39 @@ func (v *Verifier[T]) check(ctx context.Context, token string, clock func() time
 
 // read takes a token apart as far as that is the same for every issuer. It
 // appends the payload's members to few.
-func (v *Verifier[T]) read(token string, few []member) (u unverified, members []member, err error) {
-	head, payload, signature, err := split(token, v.maxBytes)
+func (v *Verifier[T]) read(token string, few []strict.Member) (u unverified, members []strict.Member, err error) {
+	head, payload, signature, err := jws.Split(token, v.maxBytes)
 	if err != nil {
-		return u, nil, err
+		return u, nil, invalid(err)
 	}
 	u.encoded, u.signed = head, token[:len(head)+1+len(payload)]
 	if u.header = v.headers.recall(head); u.header == nil {
-		if u.header, err = readHeader(head); err != nil {
-			return u, nil, err
+		if u.header, err = jws.ReadHeader(head); err != nil {
+			return u, nil, invalid(err)
 		}
 	}
-	room := make([]byte, strictBase64.DecodedLen(len(signature)+len(payload)))
-	if u.sig, err = decodeSegment(signature, room); err != nil {
-		return u, nil, err
+	room := make([]byte, base64.RawURLEncoding.DecodedLen(len(signature)+len(payload)))
+	if u.sig, err = jws.Decode(signature, room); err != nil {
+		return u, nil, invalid(err)
 	}
-	text, err := decodeSegment(payload, room[len(u.sig):])
+	text, err := jws.Decode(payload, room[len(u.sig):])
 	if err != nil {
-		return u, nil, err
+		return u, nil, invalid(err)
 	}
-	members, err = readObject(text, few)
-	return u, members, err
+	if members, err = strict.Object(text, jws.Bounds, few); err != nil {
+		return u, nil, invalid(err)
+	}
+	return u, members, nil
 }
 
 // policyOf returns what the issuer that the payload names must fulfil.
-func (v *Verifier[T]) policyOf(members []member) (*policy, error) {
+func (v *Verifier[T]) policyOf(members []strict.Member) (*policy, error) {
 	if v.only != nil {
 		return v.only, nil
 	}
 	for _, m := range members {
-		if string(m.name) == "iss" {
-			if issuer, ok := stringValue(m.value); ok && v.policies[issuer] != nil {
+		if string(m.Name) == "iss" {
+			if issuer, ok := strict.Text(m.Value); ok && v.policies[issuer] != nil {
 				return v.policies[issuer], nil
 			}
 		}

@@ -1,23 +1,31 @@
 package jwks
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
-// maxDepth bounds how deep a key may nest.
-const maxDepth = 32
+var (
+	// keyBounds are those of one key.
+	keyBounds = strict.Bounds{Depth: 32, Members: 256}
+	// discoveryBounds are those of an issuer's configuration. Two of its members
+	// are read; what the others hold is not ours to judge.
+	discoveryBounds = strict.Bounds{Depth: 32, Members: 4096, InnerDuplicates: true}
+)
 
 // rules say what is taken from a document.
 type rules struct {
 	algorithms []string
 	maxKeys    int
+}
+
+// bounds are those of a whole set. A key that exceeds its own is skipped, and
+// so is one with duplicate members: it is no reason to refuse the others.
+func (r rules) bounds() strict.Bounds {
+	return strict.Bounds{Depth: 1000, Members: (r.maxKeys + 1) * keyBounds.Members, InnerDuplicates: true}
 }
 
 // entry is a usable key of a document.
@@ -48,16 +56,17 @@ func noUsableKey(notes []note) error {
 
 // parseSet reads a JWK Set (RFC 7517 §5). Keys that are in known stay the same
 // object; those that can't be used are skipped with a reason.
-func (r rules) parseSet(doc []byte, known map[identity]*claims.Key) (entries []entry, notes []note, err error) {
-	if !utf8.Valid(doc) {
-		return nil, nil, fmt.Errorf("%w: invalid UTF-8", errDocument)
-	}
-	members, err := readObject(doc)
+func (r rules) parseSet(text []byte, known map[identity]*claims.Key) (entries []entry, notes []note, err error) {
+	doc, err := object(text, r.bounds())
 	if err != nil {
 		return nil, nil, err
 	}
-	var keys []json.RawMessage
-	if raw := members["keys"]; len(raw) == 0 || raw[0] != '[' || json.Unmarshal(raw, &keys) != nil {
+	var keys [][]byte
+	isArray, err := strict.Elements(doc.value("keys"), func(element []byte) error {
+		keys = append(keys, element)
+		return nil
+	})
+	if !isArray || err != nil {
 		return nil, nil, fmt.Errorf("%w: no array of keys", errDocument)
 	}
 	if len(keys) > r.maxKeys {
@@ -65,12 +74,6 @@ func (r rules) parseSet(doc []byte, known map[identity]*claims.Key) (entries []e
 	}
 	for i, text := range keys {
 		j, err := readJWK(text)
-		if err == nil {
-			err = unambiguous(json.NewDecoder(bytes.NewReader(text)), 0)
-		}
-		if j == nil {
-			j = new(jwk)
-		}
 		where := fmt.Sprintf("key %d, kid %s", i, quoted(j.kid))
 		var k *claims.Key
 		if err == nil {
@@ -99,71 +102,59 @@ func (r rules) keyOf(j *jwk, known map[identity]*claims.Key) (*claims.Key, error
 	return j.key()
 }
 
-// readObject returns the members of a JSON object, of which none may repeat.
-// Their names are exact, unlike those that encoding/json matches with fields.
-func readObject(text []byte) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, fmt.Errorf("%w: not a JSON object", errDocument)
-	}
-	members := make(map[string]json.RawMessage)
-	for dec.More() {
-		var value json.RawMessage
-		name, err := dec.Token()
-		if err == nil {
-			err = dec.Decode(&value)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errDocument, err)
-		}
-		if _, ok := members[name.(string)]; ok {
-			return nil, fmt.Errorf("%w: duplicate member %s", errDocument, quoted(name.(string)))
-		}
-		members[name.(string)] = value
-	}
-	if _, err := dec.Token(); err != nil {
+// object reads one JSON object strictly, within bounds.
+func object(text []byte, bounds strict.Bounds) (members, error) {
+	m, err := strict.Object(text, bounds, nil)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDocument, err)
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: text after the object", errDocument)
-	}
-	return members, nil
+	return m, nil
 }
 
-// unambiguous refuses duplicate names at any depth and deep nesting.
-func unambiguous(dec *json.Decoder, depth int) error {
-	t, err := dec.Token()
-	delim, ok := t.(json.Delim)
-	if err != nil || !ok {
-		return err
-	}
-	if depth == maxDepth {
-		return fmt.Errorf("%w: nested too deeply", errDocument)
-	}
-	seen := make(map[json.Token]bool)
-	for dec.More() {
-		if delim == '{' {
-			name, err := dec.Token()
-			if err != nil {
-				return err
-			}
-			if seen[name] {
-				return fmt.Errorf("%w: duplicate member", errDocument)
-			}
-			seen[name] = true
-		}
-		if err := unambiguous(dec, depth+1); err != nil {
-			return err
+// members are those of a JSON object. Their names are exact.
+type members []strict.Member
+
+// value returns the text of a member, nil if there is none.
+func (m members) value(name string) []byte {
+	for i := range m {
+		if string(m[i].Name) == name {
+			return m[i].Value
 		}
 	}
-	_, err = dec.Token()
-	return err
+	return nil
 }
 
-// stringValue reads a JSON string, and not null in place of one.
-func stringValue(raw json.RawMessage) (s string, err error) {
-	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
-		return "", fmt.Errorf("%w: not a string", errDocument)
+// text returns a member that must be a string if it is there, "" if it is not.
+func (m members) text(name string) (string, error) {
+	raw := m.value(name)
+	if raw == nil {
+		return "", nil
+	}
+	s, ok := strict.Text(raw)
+	if !ok {
+		return "", fmt.Errorf("%w: member %s is not a string", errDocument, name)
 	}
 	return s, nil
+}
+
+// texts returns a member that must be an array of strings if it is there, nil if
+// it is not.
+func (m members) texts(name string) ([]string, error) {
+	raw := m.value(name)
+	if raw == nil {
+		return nil, nil
+	}
+	all := []string{}
+	isArray, err := strict.Elements(raw, func(element []byte) error {
+		s, ok := strict.Text(element)
+		if !ok {
+			return errDocument
+		}
+		all = append(all, s)
+		return nil
+	})
+	if !isArray || err != nil {
+		return nil, fmt.Errorf("%w: member %s is not an array of strings", errDocument, name)
+	}
+	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"slices"
@@ -151,6 +152,51 @@ func TestDuplicateMembersOfAKey(t *testing.T) {
 			if got := names(t, server.follow(t, jwks.Config{})); !slices.Equal(got, []string{"EdDSA good"}) {
 				t.Errorf("%s: got %q", twice, got)
 			}
+		}
+	})
+}
+
+// Half of a surrogate pair stands for no character: readers replace it, each by
+// something else. A text that has one is no text, wherever it stands.
+func TestLoneSurrogates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		good := setOf(edJWK(1, "good"))
+		for _, bad := range []string{
+			strings.Replace(good, "good", `\ud800`, 1), strings.Replace(good, "good", `\udc00\ud800`, 1), strings.Replace(good, `"kid"`, `"\udfff":1,"kid"`, 1),
+			strings.Replace(good, `"keys"`, `"x":[{"y":"\ud834"}],"keys"`, 1), strings.Replace(good, `"kid"`, `"x":["\ud834\u0041"],"kid"`, 1),
+		} {
+			if set, err := jwks.New(newKeyServer(bad).config(jwks.Config{})); err == nil {
+				t.Errorf("%s: %q are offered", bad, names(t, set))
+			}
+		}
+		pair := newKeyServer(strings.Replace(good, "good", `\ud834\udd1e`, 1))
+		offered(t, pair.follow(t, jwks.Config{}), header("\U0001d11e"), 1)
+	})
+}
+
+// A set has bounds of its own: as many members as its keys may have together.
+func TestLargeSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var many []any
+		for i := range 1000 {
+			key := edJWK(byte(i), fmt.Sprint("k", i))
+			for j := range 10 {
+				key[fmt.Sprint("x", j)] = j
+			}
+			many = append(many, key)
+		}
+		wide := edJWK(1, "wide")
+		for i := range 256 - len(wide) {
+			wide[fmt.Sprint(i)] = i
+		}
+		many[7] = wide
+		set := newKeyServer(setOf(many...)).follow(t, jwks.Config{MaxKeys: 1000})
+		offered(t, set, header("wide"), 1)
+		offered(t, set, header("k999"), 1)
+		wide["one more"] = 1
+		set = newKeyServer(setOf(many...)).follow(t, jwks.Config{MaxKeys: 1000})
+		if s := set.Stats(); s.Keys != 999 || s.Skipped != 1 {
+			t.Errorf("%+v", s)
 		}
 	})
 }

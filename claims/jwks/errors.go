@@ -3,6 +3,8 @@ package jwks
 import (
 	"errors"
 	"fmt"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
 // ErrUnavailable is matched by every error of Keys and Ready. It says that the
@@ -26,11 +28,5 @@ var (
 	errBusy   = fmt.Errorf("%w: too many requests wait for a fetch", ErrUnavailable)
 )
 
-// quoted renders a stranger's bytes for logs and errors: escaped and short.
-func quoted(s string) string {
-	const most = 64
-	if len(s) > most {
-		return fmt.Sprintf("%+q...", s[:most])
-	}
-	return fmt.Sprintf("%+q", s)
-}
+// quoted renders a stranger's bytes for logs and errors.
+func quoted(s string) string { return strict.Quoted(s) }

@@ -53,16 +53,16 @@ func (f *fetcher) discover(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	members, err := readObject(doc)
+	configuration, err := object(doc, discoveryBounds)
 	if err != nil {
 		return "", err
 	}
 	// §4.3: identical, or the document is somebody else's.
-	if issuer, err := stringValue(members["issuer"]); err != nil || issuer != f.Issuer {
+	if issuer, err := configuration.text("issuer"); err != nil || issuer != f.Issuer {
 		return "", fmt.Errorf("%w: the configuration of %s is for issuer %s", errFetch, quoted(f.Issuer), quoted(issuer))
 	}
-	where, err := stringValue(members["jwks_uri"])
-	if err != nil {
+	where, err := configuration.text("jwks_uri")
+	if err != nil || where == "" {
 		return "", fmt.Errorf("%w: the configuration of %s has no jwks_uri", errFetch, quoted(f.Issuer))
 	}
 	return where, f.mayGo(where)

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,15 +111,6 @@ func TestFiles(t *testing.T) {
 		}
 		if _, err := jwks.NewFiles(jwks.FilesConfig{Paths: []string{dir}, Logger: silent}); err == nil {
 			t.Error("an empty directory is a set")
-		}
-	})
-	t.Run("a pipe is not waited for", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "k.pem")
-		if err := syscall.Mkfifo(path, 0o600); err != nil {
-			t.Skip("no pipe can be made here; use a file system that has them, by TMPDIR: ", err)
-		}
-		if _, err := jwks.NewFiles(jwks.FilesConfig{Paths: []string{path}, Logger: silent}); err == nil {
-			t.Error("a pipe is a set")
 		}
 	})
 }

@@ -2,7 +2,6 @@ package jwks
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -17,38 +16,38 @@ type identity struct{ alg, kid, kty, crv, x, y, n, e string }
 // jwk holds the members of a JSON Web Key that matter here. The private ones
 // are not among them.
 type jwk struct {
-	identity           // alg and the rest as they are written, "" if absent
-	use      string    // RFC 7517 §4.2
-	ops      *[]string // key_ops, §4.3; nil if absent
-	private  bool      // came with a private member
+	identity          // alg and the rest as they are written, "" if absent
+	use      string   // RFC 7517 §4.2
+	ops      []string // key_ops, §4.3; nil if absent
+	private  bool     // came with a private member
 }
 
 // privateMembers are those of RFC 7518 §6.2.2, §6.3.2 and §6.4, and RFC 8037 §2.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
-// readJWK reads one element of a set, whose text is valid JSON.
-func readJWK(text json.RawMessage) (*jwk, error) {
-	members, err := readObject(text)
-	if err != nil {
-		return nil, err
-	}
+// readJWK reads one element of a set. With an error it returns what was read
+// until then, for the log.
+func readJWK(text []byte) (*jwk, error) {
 	j := new(jwk)
-	for name, to := range map[string]*string{
-		"kid": &j.kid, "kty": &j.kty, "crv": &j.crv, "alg": &j.alg, "use": &j.use,
-		"x": &j.x, "y": &j.y, "n": &j.n, "e": &j.e,
+	m, err := object(text, keyBounds)
+	if err != nil {
+		return j, err
+	}
+	for _, field := range []struct {
+		name string
+		to   *string
+	}{
+		{"kid", &j.kid}, {"kty", &j.kty}, {"crv", &j.crv}, {"alg", &j.alg}, {"use", &j.use},
+		{"x", &j.x}, {"y", &j.y}, {"n", &j.n}, {"e", &j.e},
 	} {
-		if raw, ok := members[name]; ok {
-			if *to, err = stringValue(raw); err != nil {
-				return j, fmt.Errorf("member %s: %w", name, err)
-			}
+		if *field.to, err = m.text(field.name); err != nil {
+			return j, err
 		}
 	}
-	if raw, ok := members["key_ops"]; ok {
-		if raw[0] != '[' || json.Unmarshal(raw, &j.ops) != nil {
-			return j, fmt.Errorf("%w: key_ops is not an array of strings", errKey)
-		}
+	if j.ops, err = m.texts("key_ops"); err != nil {
+		return j, err
 	}
-	j.private = slices.ContainsFunc(privateMembers, func(name string) bool { return members[name] != nil })
+	j.private = slices.ContainsFunc(privateMembers, func(name string) bool { return m.value(name) != nil })
 	return j, nil
 }
 
@@ -60,7 +59,7 @@ func (j *jwk) bind(algorithms []string) error {
 		return fmt.Errorf("%w: kty %s, crv %s is not supported", errKey, quoted(j.kty), quoted(j.crv))
 	case j.use != "" && j.use != "sig":
 		return fmt.Errorf("%w: use is %s, not sig", errKey, quoted(j.use))
-	case j.ops != nil && !forVerifying(*j.ops):
+	case j.ops != nil && !forVerifying(j.ops):
 		return fmt.Errorf("%w: key_ops is not for verifying alone", errKey)
 	}
 	if j.alg != "" {

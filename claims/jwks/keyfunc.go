@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
-	"golang.org/x/time/rate"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 )
@@ -25,12 +23,11 @@ import (
 // an unknown kid waits for the keyfunc 1 second at most, and no other is delayed
 // by it.
 //
-// An unknown kid is refused if the storage answers that it is not there, and
-// also if the storage has keys but its limiter will not let it look for more
-// within that second. With keyfunc's default options that means: whenever an
-// unknown kid came, another one is refused for up to 5 minutes. Any other error
-// is [ErrUnavailable], and so are a second without an answer and a storage
-// without keys. An outage can only be told if the storage tells: with the
+// An unknown kid is refused if the storage has keys and answers that this one is
+// not among them. Everything else is [ErrUnavailable]: any other error, a second
+// without an answer, a storage without keys. keyfunc's default options look for
+// an unknown kid once in 5 minutes; until they may look again, every unknown kid
+// is ErrUnavailable. An outage can only be told if the storage tells: with the
 // default options it says of an unknown kid that it is not there, whether or
 // not the key server could be reached.
 func FromKeyfunc(k keyfunc.Keyfunc) (claims.KeySet, error) {
@@ -79,32 +76,11 @@ func (s *keyfuncSet) ask(ctx context.Context, h claims.Header, hasKeys bool) ([]
 		return s.among([]jwkset.JWK{one}, h)
 	case ctx.Err() != nil: // a storage that was cut off may say anything
 		return nil, fmt.Errorf("%w: %w: %v", ErrUnavailable, context.Cause(ctx), err)
-	case hasKeys && (errors.Is(err, jwkset.ErrKeyNotFound) || isRefusal(err)):
+	case hasKeys && errors.Is(err, jwkset.ErrKeyNotFound):
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
-
-// isRefusal reports whether err is a [rate.Limiter]'s, who lets nobody wait for
-// what would come too late, or never.
-func isRefusal(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if slices.Contains(refusals(), err.Error()) {
-			return true
-		}
-	}
-	return false
-}
-
-// refusals are the texts of these errors, from a limiter's own mouth: they have
-// no value that could be compared.
-var refusals = sync.OnceValue(func() []string {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	late, never := rate.NewLimiter(rate.Every(time.Hour), 1), rate.NewLimiter(rate.Every(time.Hour), 0)
-	late.Allow()
-	return []string{late.Wait(ctx).Error(), never.Wait(ctx).Error()}
-})
 
 // among returns the usable keys of all that h can mean.
 func (s *keyfuncSet) among(all []jwkset.JWK, h claims.Header) ([]*claims.Key, error) {
@@ -142,11 +118,10 @@ func fromJWKSet(m jwkset.JWKMarshal) *jwk {
 		alg: string(m.ALG), kid: m.KID, kty: string(m.KTY), crv: string(m.CRV), x: m.X, y: m.Y, n: m.N, e: m.E,
 	}}
 	if m.KEYOPS != nil {
-		ops := make([]string, 0, len(m.KEYOPS))
+		j.ops = []string{}
 		for _, op := range m.KEYOPS {
-			ops = append(ops, string(op))
+			j.ops = append(j.ops, string(op))
 		}
-		j.ops = &ops
 	}
 	return j
 }

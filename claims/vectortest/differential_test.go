@@ -136,3 +136,11 @@ func agree(t *testing.T, s signer, token string, c *claims.Claims[map[string]any
 		t.Errorf("%s: %+v, %v", token, plain, err)
 	}
 }
+
+func unb64(s string) []byte {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return nil
+	}
+	return b
+}

@@ -1,9 +1,123 @@
-// Package jws is a door for tests: public test vectors sign payloads that are
-// no claims, so they can't come in through a verifier of claims. The tests that
-// use them live in a module of their own, for what they depend on.
+// Package jws reads JSON Web Signatures in compact form (RFC 7515) strictly, and
+// has the keys that check them. It knows nothing of claims: package claims is built
+// on it.
 package jws
 
-// Verify checks the signature of token (RFC 7515 §7.1), whatever its payload,
-// under one key. It is set by package claims and is the same code that a
-// verifier of claims runs, without what comes after. It decides on nothing else.
-var Verify func(token, alg, kid string, material any) error
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
+)
+
+// The reasons for which a token is refused before any key is touched.
+var (
+	ErrTooLarge  = errors.New("larger than allowed")
+	ErrSegments  = errors.New("not three dot-separated segments")
+	ErrBase64    = errors.New("segment is not canonical base64url")
+	ErrHeader    = errors.New("unacceptable header parameter")
+	ErrAlgorithm = errors.New("unacceptable algorithm")
+	ErrKeyID     = errors.New("unacceptable kid")
+	ErrType      = errors.New("wrong typ")
+)
+
+// Bounds are those of a header, and of the payloads that package claims reads.
+var Bounds = strict.Bounds{Depth: 32, Members: 256}
+
+// MaxKeyID bounds the length of a kid in bytes, in keys and in headers.
+const MaxKeyID = 256
+
+// Header is what a JOSE header says that matters here.
+type Header struct {
+	Algorithm string // alg; one of those that NewKey takes
+	KeyID     string // kid; "" if absent
+	Type      string // typ
+	HasType   bool
+}
+
+// Split takes a token apart (RFC 7515 §7.1) without decoding anything. A payload
+// may be empty there; it is no JSON object then.
+func Split(token string, most int) (head, payload, signature string, err error) {
+	if len(token) > most {
+		return "", "", "", fmt.Errorf("%w: %d bytes", ErrTooLarge, len(token))
+	}
+	first, last := strings.IndexByte(token, '.'), strings.LastIndexByte(token, '.')
+	if first == last || strings.IndexByte(token[first+1:], '.') != last-first-1 {
+		return "", "", "", ErrSegments
+	}
+	head, payload, signature = token[:first], token[first+1:last], token[last+1:]
+	if head == "" || signature == "" {
+		return "", "", "", ErrSegments
+	}
+	return head, payload, signature, nil
+}
+
+// Decode reads base64url without padding (RFC 7515 §2). Each value has
+// one spelling: stray bits are refused, and so are the line breaks that
+// encoding/base64 skips, which the length betrays. It goes into room, if that is
+// large enough.
+func Decode(segment string, room []byte) ([]byte, error) {
+	if most := strictBase64.DecodedLen(len(segment)); len(room) < most {
+		room = make([]byte, most)
+	}
+	n, err := strictBase64.Decode(room, []byte(segment))
+	if err != nil || strictBase64.EncodedLen(n) != len(segment) {
+		return nil, ErrBase64
+	}
+	return room[:n], nil
+}
+
+var strictBase64 = base64.RawURLEncoding.Strict()
+
+// ReadHeader reads a header segment. Of the parameters that RFC 7515 and RFC
+// 7516 register, the ones that would change how the rest is read are refused;
+// those that offer a key (jwk, jku, x5c, x5u) are not looked at, like all
+// others: a token does not choose its key.
+func ReadHeader(segment string) (*Header, error) {
+	text, err := Decode(segment, nil)
+	if err != nil {
+		return nil, err
+	}
+	var few [8]strict.Member
+	members, err := strict.Object(text, Bounds, few[:0])
+	if err != nil {
+		return nil, err
+	}
+	h := new(Header)
+	for _, m := range members {
+		if err := h.fill(m); err != nil {
+			return nil, err
+		}
+	}
+	if h.Algorithm == "" {
+		return nil, fmt.Errorf("%w: alg is missing", ErrAlgorithm)
+	}
+	return h, nil
+}
+
+func (h *Header) fill(m strict.Member) error {
+	var ok bool
+	switch string(m.Name) {
+	case "alg":
+		h.Algorithm, _ = strict.Text(m.Value)
+		if _, ok = algorithms[h.Algorithm]; !ok {
+			return fmt.Errorf("%w %s", ErrAlgorithm, strict.Quoted(string(m.Value)))
+		}
+	case "kid":
+		if h.KeyID, ok = strict.Text(m.Value); !ok || h.KeyID == "" || len(h.KeyID) > MaxKeyID {
+			return fmt.Errorf("%w %s", ErrKeyID, strict.Quoted(string(m.Value)))
+		}
+	case "typ":
+		if h.Type, ok = strict.Text(m.Value); !ok {
+			return fmt.Errorf("%w %s", ErrType, strict.Quoted(string(m.Value)))
+		}
+		h.HasType = true
+	case "crit", "b64", "zip", "enc", "cty":
+		// crit: no extension is understood (RFC 7515 §4.1.11). b64: forbidden in a
+		// JWT (RFC 7797 §7). zip, enc: encryption. cty: a nested JWT (RFC 7519 §5.2).
+		return fmt.Errorf("%w %s", ErrHeader, m.Name)
+	}
+	return nil
+}

@@ -4,20 +4,19 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/c2sp/wycheproof"
-
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/claims/jwks"
 )
 
-type suite struct {
+// set is a test group as package jwks gets it: the set as its text, and tokens
+// that may be anything.
+type set struct {
 	TestGroups []struct {
 		Public, Private json.RawMessage
 		Tests           []struct {
@@ -29,18 +28,6 @@ type suite struct {
 	}
 }
 
-func load(t *testing.T, name string) (s suite) {
-	t.Helper()
-	text, err := fs.ReadFile(wycheproof.TestVectors, name)
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // offered counts the keys that a document offers to a token, -1 if the document
 // is refused. Files answer by other keys than those of the kid only if these
 // have none; all keys here have one.
@@ -50,11 +37,11 @@ func offered(t *testing.T, doc, jws json.RawMessage) int {
 	if err := os.WriteFile(path, doc, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, err := jwks.NewFiles(jwks.FilesConfig{Paths: []string{path}, Logger: slog.New(slog.DiscardHandler)})
+	files, err := jwks.NewFiles(jwks.FilesConfig{Paths: []string{path}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return -1
 	}
-	keys, err := set.Keys(t.Context(), header(t, jws))
+	keys, err := files.Keys(t.Context(), header(t, jws))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,11 +70,11 @@ var secrets = map[int]bool{2: true, 13: true, 14: true, 15: true}
 // detects: out of scope, as the documentation says.
 const roca = 7
 
-// Every vector that is invalid by its key finds no key; the one that is valid
+// TestWycheproofSets reads every set with package jwks. Every vector that is invalid by its key finds no key; the one that is valid
 // by a public key finds exactly that.
-func TestKeys(t *testing.T) {
+func TestWycheproofSets(t *testing.T) {
 	seen := 0
-	for _, g := range load(t, "json_web_key_test.json").TestGroups {
+	for _, g := range load[set](t, "json_web_key_test.json").TestGroups {
 		doc := g.Public
 		if doc == nil {
 			doc = g.Private

@@ -1,7 +1,15 @@
-package claims
+// Package strict reads JSON (RFC 8259) in one way only. It is the one reader of
+// package claims, for headers and payloads of tokens, and of package jwks, for key
+// sets. What other readers decide differently is refused here: duplicate names,
+// invalid UTF-8, lone surrogates, a byte order mark, text around the object.
+//
+// All that depends on how JSON is read stands in this file, so that a reader of
+// the standard library can take its place.
+package strict
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -9,29 +17,37 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	// maxDepth bounds how deep JSON values may nest.
-	maxDepth = 32
-	// maxMembers bounds how many members a text may have, at all depths together:
-	// they cost more to tell apart than anything else in a token does to read. It
-	// is a power of two.
-	maxMembers = 256
+var (
+	// ErrSyntax says that a text is not a strict JSON object, or exceeds its bounds.
+	ErrSyntax = errors.New("not a strict JSON object")
+	// ErrDuplicate says that two members of one object have the same name.
+	ErrDuplicate = errors.New("duplicate member")
 )
 
-// member is one member of a JSON object. Both parts are slices of the text
-// that was read, but for a name that was written with escapes.
-type member struct {
-	name  []byte
-	value []byte
+// Bounds say how large a text may be. The zero Bounds refuse every text.
+type Bounds struct {
+	// Depth is how deep values may nest; the outer object is the first level.
+	Depth int
+	// Members is how many members all objects of the text may have together. To
+	// tell them apart costs more than anything else does.
+	Members int
+	// InnerDuplicates leaves duplicate names in inner objects to a caller that
+	// reads each inner object by itself, and judges it alone.
+	InnerDuplicates bool
 }
 
-// readObject reads text as exactly one JSON object (RFC 8259) and appends its
-// members to into. It refuses what RFC 8259 leaves open or other readers let
-// pass: duplicate names at any depth, invalid UTF-8, lone surrogates, deep
-// nesting, members by the hundred, a byte order mark, anything before or after
-// the object but white space. A text that passes has one reading only.
-func readObject(text []byte, into []member) ([]member, error) {
-	s := scanner{text: text}
+// Member is one member of a JSON object. Both parts are slices of the text
+// that was read; only a name that was written with escapes is a copy.
+type Member struct {
+	Name  []byte
+	Value []byte
+}
+
+// Object reads text as exactly one JSON object and appends its members to into.
+// White space may stand around the object. A text that passes has one reading
+// only.
+func Object(text []byte, bounds Bounds, into []Member) ([]Member, error) {
+	s := scanner{text: text, bounds: bounds}
 	s.space()
 	if s.peek() != '{' {
 		return nil, s.syntax("no object")
@@ -47,15 +63,18 @@ func readObject(text []byte, into []member) ([]member, error) {
 	return members, nil
 }
 
+// scanner reads a text from front to back. depth and members count what bounds
+// limit.
 type scanner struct {
 	text    []byte
 	at      int
+	bounds  Bounds
 	depth   int
 	members int
 }
 
 func (s *scanner) syntax(what string) error {
-	return fmt.Errorf("%w: %s at byte %d", errSyntax, what, s.at)
+	return fmt.Errorf("%w: %s at byte %d", ErrSyntax, what, s.at)
 }
 
 // peek returns the next byte, 0 at the end. A NUL byte in the text is no token
@@ -79,7 +98,7 @@ func (s *scanner) space() {
 }
 
 func (s *scanner) enter() error {
-	if s.depth++; s.depth > maxDepth {
+	if s.depth++; s.depth > s.bounds.Depth {
 		return s.syntax("nested too deeply")
 	}
 	s.at++
@@ -88,14 +107,15 @@ func (s *scanner) enter() error {
 }
 
 // object reads an object whose '{' is next and appends its members to into.
-func (s *scanner) object(into []member) ([]member, error) {
+func (s *scanner) object(into []Member) ([]Member, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
 	first := len(into)
+	judged := s.depth == 1 || !s.bounds.InnerDuplicates
 	var seen nameTable
-	for s.peek() != '}' {
-		if len(into) > first {
+	for n := 0; s.peek() != '}'; n++ {
+		if n > 0 {
 			if s.peek() != ',' {
 				return nil, s.syntax("no comma between members")
 			}
@@ -106,73 +126,83 @@ func (s *scanner) object(into []member) ([]member, error) {
 		if err != nil {
 			return nil, err
 		}
-		if seen.has(into[first:], m.name) {
-			return nil, fmt.Errorf("%w %s", errDuplicate, quoted(string(m.name)))
+		s.space()
+		if !judged {
+			continue // this object's members are compared and kept by nobody
+		}
+		// Names are compared as they are meant: "sub" and "s\u0075b" are the same.
+		if seen.has(into[first:], m.Name) {
+			return nil, fmt.Errorf("%w %s", ErrDuplicate, Quoted(string(m.Name)))
 		}
 		if len(into) == cap(into) {
-			// A large object grows twice, not five times.
-			into = slices.Grow(into, min(4*len(into)+4, maxMembers+1-len(into)))
+			// A large object grows twice, not five times, and not beyond its bound.
+			into = slices.Grow(into, min(4*len(into)+4, first+s.bounds.Members+1-len(into)))
 		}
 		into = append(into, m)
-		s.space()
 	}
 	s.at++
 	s.depth--
 	return into, nil
 }
 
-func (s *scanner) member() (member, error) {
-	if s.members++; s.members > maxMembers {
-		return member{}, s.syntax("too many members")
+func (s *scanner) member() (Member, error) {
+	if s.members++; s.members > s.bounds.Members {
+		return Member{}, s.syntax("too many members")
 	}
 	name, err := s.unescaped()
 	if err != nil {
-		return member{}, err
+		return Member{}, err
 	}
 	s.space()
 	if s.peek() != ':' {
-		return member{}, s.syntax("no colon after a name")
+		return Member{}, s.syntax("no colon after a name")
 	}
 	s.at++
 	s.space()
 	start := s.at
 	if err := s.value(); err != nil {
-		return member{}, err
+		return Member{}, err
 	}
-	return member{name, s.text[start:s.at]}, nil
+	return Member{name, s.text[start:s.at]}, nil
 }
 
 // nameTable finds names that come twice in one object. Few are compared
-// pairwise; for more it is an open hash table of their positions, so that the
-// work stays linear in the text.
-type nameTable []uint16
+// pairwise; for more it is an open hash table of their positions, counted from 1,
+// so that the work stays linear in the text. Its length is a power of two.
+type nameTable []uint32
 
 var nameSeed = maphash.MakeSeed() // unknown to those who choose the names
 
 // has reports whether before has a member of this name, and notes the name.
-func (t *nameTable) has(before []member, name []byte) bool {
+func (t *nameTable) has(before []Member, name []byte) bool {
 	const few = 16
 	if len(before) < few {
-		return slices.ContainsFunc(before, func(m member) bool { return bytes.Equal(m.name, name) })
+		return slices.ContainsFunc(before, func(m Member) bool { return bytes.Equal(m.Name, name) })
 	}
-	if *t == nil {
-		*t = make(nameTable, 2*maxMembers)
+	if 2*len(before) >= len(*t) {
+		// Never more than half full, so that a search ends soon.
+		size := 8 * few
+		for size < 8*len(before) {
+			size *= 2
+		}
+		*t = make(nameTable, size)
 		for i := range before {
-			t.note(before[:i], before[i].name)
+			t.note(before[:i], before[i].Name)
 		}
 	}
 	return t.note(before, name)
 }
 
-func (t nameTable) note(before []member, name []byte) (known bool) {
-	const mask = 2*maxMembers - 1
+// note enters the name of the member that follows before, unless it is known.
+func (t nameTable) note(before []Member, name []byte) (known bool) {
+	mask := uint64(len(t) - 1)
 	i := maphash.Bytes(nameSeed, name) & mask
 	for ; t[i] != 0; i = (i + 1) & mask {
-		if bytes.Equal(before[t[i]-1].name, name) {
+		if bytes.Equal(before[t[i]-1].Name, name) {
 			return true
 		}
 	}
-	t[i] = uint16(len(before) + 1)
+	t[i] = uint32(len(before) + 1)
 	return false
 }
 
@@ -183,7 +213,7 @@ func (s *scanner) value() error {
 		_, _, err := s.str()
 		return err
 	case c == '{':
-		var few [8]member
+		var few [8]Member
 		_, err := s.object(few[:0])
 		return err
 	case c == '[':
@@ -388,9 +418,9 @@ func (s *scanner) hex4() (rune, error) {
 	return r, nil
 }
 
-// stringValue returns the value of a string that readObject has passed, and
-// false if raw is no string.
-func stringValue(raw []byte) (string, bool) {
+// Text returns the value of a string that Object has passed, and false if raw is
+// not a string.
+func Text(raw []byte) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}
@@ -402,23 +432,24 @@ func stringValue(raw []byte) (string, bool) {
 	return string(value), err == nil
 }
 
-// is reports whether raw, which readObject has passed, is the string want. One
-// without escapes need not be copied for that.
-func is(raw []byte, want string) bool {
+// IsText reports whether raw, which Object has passed, is the string want. A
+// string without escapes is compared without a copy.
+func IsText(raw []byte, want string) bool {
 	if len(raw) == len(want)+2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw[1:len(raw)-1]) == want
 	}
-	value, ok := stringValue(raw)
+	value, ok := Text(raw)
 	return ok && value == want
 }
 
-// elements calls visit for each element of an array that readObject has
-// passed. It returns false if raw is no array.
-func elements(raw []byte, visit func(element []byte) error) (bool, error) {
+// Elements calls visit for each element of an array that Object has passed. It
+// returns false if raw is not an array.
+func Elements(raw []byte, visit func(element []byte) error) (bool, error) {
 	if len(raw) == 0 || raw[0] != '[' {
 		return false, nil
 	}
-	s := scanner{text: raw, at: 1}
+	// Object has judged this text, so that the bounds are no longer of interest.
+	s := scanner{text: raw, at: 1, bounds: Bounds{Depth: len(raw), Members: len(raw), InnerDuplicates: true}, depth: 1}
 	for s.space(); s.peek() != ']'; s.space() {
 		if s.peek() == ',' {
 			s.at++

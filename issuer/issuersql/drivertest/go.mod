@@ -1,4 +1,4 @@
-module github.com/gatehouse-go/gatehouse/issuer/issuersql/issuersqltest
+module github.com/gatehouse-go/gatehouse/issuer/issuersql/drivertest
 
 go 1.26.0
 
@@ -8,7 +8,7 @@ require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/gatehouse-go/gatehouse v0.0.0
-	github.com/jackc/pgx/v5 v5.12.0
+	github.com/jackc/pgx/v5 v5.13.0
 	github.com/rs/zerolog v1.35.1
 	modernc.org/sqlite v1.61.1
 )

@@ -1,4 +1,4 @@
-package issuersqltest
+package drivertest
 
 import (
 	"context"

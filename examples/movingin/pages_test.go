@@ -41,7 +41,7 @@ var link = regexp.MustCompile(`\]\(([^()#:]+)\)`)
 
 // TestLinks: what the index and the pages point to is there.
 func TestLinks(t *testing.T) {
-	for _, pattern := range []string{"*/README.md", "../README.md", "../stdlib/README.md", "../chi/README.md", "../gin/README.md", "../echo/README.md"} {
+	for _, pattern := range []string{"*/README.md", "../README.md", "../stdlib/README.md", "../mux/chi/README.md", "../mux/gin/README.md", "../mux/echo/README.md"} {
 		pages, err := filepath.Glob(pattern)
 		if err != nil || len(pages) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, pages, err)
@@ -58,10 +58,10 @@ func TestLinks(t *testing.T) {
 
 // TestAdapter: the copy of gin's adapter is one.
 func TestAdapter(t *testing.T) {
-	_, original, _ := strings.Cut(read(t, "../gin/server/use.go"), "\n")
+	_, original, _ := strings.Cut(read(t, "../mux/gin/use.go"), "\n")
 	_, here, _ := strings.Cut(read(t, "ginjwt/use.go"), "\n")
 	if here != original {
-		t.Error("ginjwt/use.go differs from examples/gin/server/use.go")
+		t.Error("ginjwt/use.go differs from examples/mux/gin/use.go")
 	}
 }
 

@@ -6,7 +6,7 @@ package recovery_test
 var _ = map[string]string{
 	"LO-13": "a guess is counted by its account alone; nothing else of the request is looked at",
 	"LO-20": "a matter of Redis: ratelimitredis.Store.Check; a Log in an SQL database is not evicted",
-	"LO-25": "an address that is asked for or guessed at costs a record each until it expires; limits in front are documented; MemoryStore of lockouts is bounded",
+	"LO-25": "TestStrangersRecords: guesses write nothing where nobody has asked; what a start and a Log write is bounded by limits in front, which are documented",
 	"LO-36": "TestLog_machines here, three processes in ratelimitredis",
 	"XX-04": "HMAC-SHA256, SHA-256 and crypto/rand only: all approved",
 	"XX-05": "digests are compared by hmac.Equal",

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ErrMalformed says that a code has not the form of a code, so that it was
-// neither looked at nor counted. Which form that is, is no secret.
+// ErrMalformed says that a code doesn't have the form of a code. It was neither looked
+// at nor counted. The form is not a secret.
 var ErrMalformed = errors.New("recovery: malformed code")
 
 const (
@@ -32,13 +32,14 @@ func isAlphabet(s string) bool {
 	return 2 <= len(s) && len(s) <= 64
 }
 
-// newCode draws every character evenly: bytes that would favour some are thrown
-// away.
+// newCode draws every character with the same chance.
 func (r *Recovery) newCode() string {
 	n := len(r.c.Alphabet)
 	code := make([]byte, 0, r.c.Length)
 	for one := make([]byte, 1); len(code) < r.c.Length; {
 		rand.Read(one)
+		// 256 need not be a multiple of n. Bytes beyond the largest multiple would
+		// favour the first characters, and are thrown away.
 		if int(one[0]) < 256/n*n {
 			code = append(code, r.c.Alphabet[int(one[0])%n])
 		}
@@ -46,7 +47,7 @@ func (r *Recovery) newCode() string {
 	return string(code)
 }
 
-// exact returns code, or ErrMalformed if it can be none.
+// exact returns code, or ErrMalformed if it doesn't have the form of one.
 func (r *Recovery) exact(code string) (string, error) {
 	if len(code) != r.c.Length {
 		return "", ErrMalformed
@@ -59,10 +60,9 @@ func (r *Recovery) exact(code string) (string, error) {
 	return code, nil
 }
 
-// meant returns the code that somebody who typed this means, or ErrMalformed if
-// it can be none. Nothing is read in two ways: of what is in the alphabet each
-// character stays what it is.
-func (r *Recovery) meant(typed string) (string, error) {
+// readCode returns the code that a person has typed, or ErrMalformed. A character that
+// the alphabet has is never changed, so no input can stand for two codes.
+func (r *Recovery) readCode(typed string) (string, error) {
 	if !r.c.Forgiving {
 		return r.exact(typed)
 	}
@@ -71,7 +71,7 @@ func (r *Recovery) meant(typed string) (string, error) {
 	}
 	code := make([]byte, 0, r.c.Length)
 	for _, c := range []byte(typed) {
-		switch c, ok := r.character(c); {
+		switch c, ok := r.character(c); { // first: a dash may be in the alphabet
 		case ok && len(code) < r.c.Length:
 			code = append(code, c)
 		case ok || strings.IndexByte(" \t\r\n-", c) < 0:
@@ -84,14 +84,14 @@ func (r *Recovery) meant(typed string) (string, error) {
 	return string(code), nil
 }
 
-// character returns the character of the alphabet that a typed one stands for,
-// or c and false: itself, or the letter in the other case, or in the default
-// alphabet the digit that it looks like.
+// character returns the character of the alphabet that c stands for: itself, or the
+// letter in the other case, or in the default alphabet the digit that it looks like.
+// If it stands for none it returns c and false.
 func (r *Recovery) character(c byte) (byte, bool) {
 	if strings.IndexByte(r.c.Alphabet, c) >= 0 {
 		return c, true
 	}
-	other := c ^ 0x20
+	other := c ^ 0x20 // an ASCII letter in the other case; of other characters it is nonsense
 	if letter := 'a' <= c|0x20 && c|0x20 <= 'z'; letter && strings.IndexByte(r.c.Alphabet, other) >= 0 {
 		return other, true
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
+var secretOfAll = bytes.Repeat([]byte("k"), 32)
+
 // exampleCodes are codes over a store and a lockout in memory.
 func exampleCodes(notify func(context.Context, recovery.Event)) *recovery.Recovery {
 	guesses, err := lockout.New(lockout.Config{Name: "recovery"}) // 5 tries, 24 hours
@@ -27,7 +29,7 @@ func exampleCodes(notify func(context.Context, recovery.Event)) *recovery.Recove
 	codes, err := recovery.New(recovery.Config{
 		Store:   issuer.NewMemoryStore(),
 		Lockout: guesses,
-		Secret:  bytes.Repeat([]byte("k"), 32), // random, and the same on all machines
+		Secret:  func() []byte { return secretOfAll }, // random, and the same on all machines
 		Notify:  notify,
 		Logger:  slog.New(slog.DiscardHandler),
 	})

@@ -14,19 +14,19 @@ import (
 	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
-// StartHandler answers POST requests with {"email"}, as JSON or as a form, by
-// having a code sent: always with 204, whether there is such an account or not,
-// unless it is blocked (429, with Retry-After).
+// StartHandler answers POST requests with {"email"}, as JSON or as a form, by having a
+// code sent. The answer is 204, whether there is such an account or not; or 429 with
+// Retry-After while the account is blocked. Mount it behind a limit by address of the
+// peer: the package says why under "What strangers can fill".
 //
-// find returns what delivers a code to the account of an e-mail address, or nil
-// if there is no such account; it is given the form of [ratelimit.Email] and
+// find returns the function that delivers a code to the account of an e-mail address,
+// or nil if there is no such account. It is given the form of [ratelimit.Email] and
 // should take as long for either. Delivering should be left to a queue: see
-// [Recovery.Start]. If it fails that is logged and answered like success, as for
-// an account that doesn't exist it can't fail.
+// [Recovery.Start]. If delivering fails that is logged and answered like success, since
+// for an account that doesn't exist it can't fail.
 //
-// Mount it behind a limit by address of the peer, and let find begin with one by
-// account, as [Recovery.Start] shows: a [lockout.BlockedError] from it is
-// answered 429. It must come for accounts that don't exist as it does for others.
+// A [lockout.BlockedError] from find is answered 429, any other error 503. It must
+// come for accounts that don't exist as it does for others.
 func (r *Recovery) StartHandler(find func(ctx context.Context, email string) (send func(ctx context.Context, code string) error, err error)) http.Handler {
 	return r.handler(http.MethodPost, []string{"email"}, find != nil, func(q *http.Request, in fields) error {
 		send, err := find(q.Context(), in.email)
@@ -38,7 +38,7 @@ func (r *Recovery) StartHandler(find func(ctx context.Context, email string) (se
 		}
 		return r.Start(q.Context(), in.email, func(ctx context.Context, code string) error {
 			if err := send(ctx, code); err != nil {
-				r.c.Logger.ErrorContext(ctx, "a recovery code could not be sent", "account", r.id(in.email), "error", err)
+				r.logger().ErrorContext(ctx, "recovery: a code could not be sent", "account", r.id(in.email), "error", err)
 			}
 			return nil
 		})
@@ -46,15 +46,18 @@ func (r *Recovery) StartHandler(find func(ctx context.Context, email string) (se
 }
 
 // RedeemHandler answers PUT requests with {"email", "password", "recoveryCode"}, as
-// JSON or as a form: 204 when the new password is set, 400 for a code that is
-// wrong, expired or malformed, all in the same words, 429 with Retry-After when
-// the account is blocked. Requests that lack a parameter, or have another one, are
-// told what is expected.
+// JSON or as a form. Mount it behind a limit by address of the peer.
 //
-// accept says whether a password is good enough; it is asked before the code is
-// looked at, so that a bad one costs no try, and must not depend on the account.
-// set sets the new password, and should end the account's sessions. If it fails
-// the answer is 503, and the code is used up.
+//   - 204: the new password is set.
+//   - 400: the code is wrong, expired or malformed, in the same words for all three; or
+//     the password is not good enough; or a parameter is missing or unknown, and then
+//     the answer says what is expected.
+//   - 429 with Retry-After: the account is blocked.
+//   - 503: a store or set failed. If set did, the code is used up.
+//
+// accept says whether a password is good enough. It is asked before the code is looked
+// at, so that a bad password costs no try, and must not depend on the account. set
+// sets the new password, and should end the account's sessions.
 func (r *Recovery) RedeemHandler(accept func(password string) bool, set func(ctx context.Context, email, password string) error) http.Handler {
 	return r.handler(http.MethodPut, []string{"email", "password", "recoveryCode"}, accept != nil && set != nil, func(q *http.Request, in fields) error {
 		if !accept(in.all["password"]) {
@@ -67,15 +70,16 @@ func (r *Recovery) RedeemHandler(accept func(password string) bool, set func(ctx
 		if err != nil {
 			return err
 		}
+		// The code is used up: the password must be set, also if the client hangs up.
 		return set(context.WithoutCancel(q.Context()), in.email, in.all["password"])
 	})
 }
 
-// UnblockHandler answers POST requests with {"email"}, as JSON or as a form: 204
-// when the account is not blocked any more, and 403 to whom may doesn't allow it.
+// UnblockHandler answers POST requests with {"email"}, as JSON or as a form: 204 when
+// the account is not blocked any more, and 403 if the function may refuses.
 //
-// may says whether the sender of a request, whom a guard has let in, may unblock
-// the account. It should not tell accounts that don't exist from those of others.
+// may says whether the sender of a request, whom a guard has let in, may unblock the
+// account. It should not tell accounts that don't exist from those of others.
 func (r *Recovery) UnblockHandler(may func(r *http.Request, email string) (bool, error)) http.Handler {
 	return r.handler(http.MethodPost, []string{"email"}, may != nil, func(q *http.Request, in fields) error {
 		allowed, err := may(q, in.email)
@@ -117,12 +121,12 @@ func (r *Recovery) handler(method string, names []string, complete bool, act fun
 			refused = noAddress
 		}
 		if refused != nil {
-			r.logRefusal(q, refused.Reason)
+			r.refused(q, refused.Reason)
 			problem(w, refused.Status, refused.Reason)
 			return
 		}
-		err = errNoFunc
-		if complete && r.check(email) == nil {
+		err = errNoFunc // closed by default, also on a Recovery that New didn't make
+		if complete && r.usable(email) == nil {
 			err = act(q, fields{all, email})
 		}
 		r.reply(w, q, err)
@@ -131,7 +135,8 @@ func (r *Recovery) handler(method string, names []string, complete bool, act fun
 
 var noAddress = &params.Refusal{Status: http.StatusBadRequest, Reason: "An e-mail address is required."}
 
-// exactly returns the parameters of a body, which must be these, and not empty.
+// exactly returns the parameters of a body: these, all of them and no others, and none
+// empty.
 func exactly(q *http.Request, names []string) (map[string]string, *params.Refusal) {
 	all, refused := params.Read(q)
 	if refused != nil {
@@ -156,33 +161,28 @@ func (r *Recovery) reply(w http.ResponseWriter, q *http.Request, err error) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
 	case errors.Is(err, ErrMalformed), errors.Is(err, errWrong): // the same to clients
-		r.logRefusal(q, err.Error())
+		r.refused(q, err.Error())
 		problem(w, http.StatusBadRequest, "The recovery code is wrong or expired.")
 	case errors.Is(err, errPassword):
-		r.logRefusal(q, err.Error())
+		r.refused(q, err.Error())
 		problem(w, http.StatusBadRequest, "The password is not good enough.")
 	case errors.Is(err, errForbidden):
 		problem(w, http.StatusForbidden, "")
 	case errors.As(err, &blocked):
+		// Rounded up: who comes back then is let in.
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((blocked.RetryAfter+time.Second-1)/time.Second), 10))
 		problem(w, http.StatusTooManyRequests, "Recovery is blocked after too many tries.")
 	default:
-		r.logFailure(q, err)
+		r.logger().ErrorContext(q.Context(), "recovery: failed", "path", q.URL.Path, "error", err)
 		w.Header().Set("Retry-After", "5")
 		problem(w, http.StatusServiceUnavailable, "")
 	}
 }
 
-func (r *Recovery) logRefusal(q *http.Request, reason string) {
-	if r != nil && r.c.Logger != nil {
-		r.c.Logger.DebugContext(q.Context(), "recovery refused", "path", q.URL.Path, "reason", reason)
-	}
-}
-
-func (r *Recovery) logFailure(q *http.Request, err error) {
-	if r != nil && r.c.Logger != nil {
-		r.c.Logger.ErrorContext(q.Context(), "recovery failed", "error", err)
-	}
+// refused notes why a request was refused. Strangers can make such lines at will, so
+// they are at Debug.
+func (r *Recovery) refused(q *http.Request, reason string) {
+	r.logger().DebugContext(q.Context(), "recovery: refused", "path", q.URL.Path, "reason", reason)
 }
 
 // problem writes an RFC 9457 document.

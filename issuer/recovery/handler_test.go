@@ -375,6 +375,8 @@ func TestHandlers_storeFails(t *testing.T) {
 
 // Without functions, and without a Recovery, handlers refuse.
 func TestHandlers_zero(t *testing.T) {
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(silent) // a Recovery that New didn't make has no other
 	f := newFlow(t, recovery.Config{})
 	for name, h := range map[string]http.Handler{
 		"POST start":      f.StartHandler(nil),

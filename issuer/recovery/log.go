@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/issuer"
@@ -18,11 +17,16 @@ import (
 //	log, err := recovery.NewLog(store)
 //	guesses, err := lockout.New(lockout.Config{Name: "recovery", Store: log})
 //
-// It is a [lockout.Store]. A guess costs two calls of the store, and again two for each that
-// was faster; once an account is blocked, one. The time is the store's.
+// It is a [lockout.Store]. A guess costs two calls of the store, and two more for each
+// guess at the same account that was faster. Once an account is blocked, it costs one.
+// The time is the store's.
 //
-// Keys are kept as SHA-256 digests. Log is safe for concurrent use, and many on
-// many machines may share a store. Its zero value refuses.
+// Each key that is guessed at has a record of some 100 bytes until its charges have
+// expired, an hour at least. Strangers choose the keys: bound them by a limit in
+// front, as the package says under "What strangers can fill".
+//
+// Keys are kept as SHA-256 digests. Log is safe for concurrent use, and many on many
+// machines may share a store. Its zero value refuses.
 type Log struct {
 	store issuer.Store
 }
@@ -40,66 +44,33 @@ func NewLog(store issuer.Store) (*Log, error) {
 	return &Log{store}, nil
 }
 
-const (
-	logSwaps = 100 // before it gives up
-
-	// A record is kept at least that long, so that nobody who read it before it
-	// expired writes over the one that came after.
-	logKeep = time.Hour
-)
+// leastLogLife is how long a record is kept at least, however short a lockout is. A
+// record that expires begins anew at version 1. A caller that read the old one and was
+// held up could then swap its old charges in place of new ones, and guesses would be
+// given back. An hour is longer than any caller is held up.
+const leastLogLife = time.Hour
 
 // Apply is [lockout.Store]'s.
 func (l *Log) Apply(ctx context.Context, e lockout.Entry) (charges int, wait time.Duration, err error) {
 	if l == nil || l.store == nil {
 		return 0, 0, errors.New("recovery: Log was not made by NewLog")
 	}
-	id := logID(e.Name, e.Key)
-	for i := range logSwaps {
-		rec, now, err := l.store.Load(ctx, id)
+	_, err = update(ctx, l.store, logID(e.Name, e.Key), func(old issuer.Record, now time.Time) (issuer.Record, bool, error) {
+		next, err := e.Next(old.Data, now)
 		if err != nil {
-			return 0, 0, fmt.Errorf("recovery: log: %w", err)
+			return issuer.Record{}, false, err
 		}
-		a, err := e.Next(rec.Data, now)
-		if err != nil || !a.Changed {
-			return a.Charges, a.Wait, err
-		}
-		swapped, err := l.store.Swap(ctx, issuer.Record{
-			Session: id, Subject: id, Version: rec.Version + 1, Expiry: logExpiry(a.Until, now), Data: a.Record,
-		})
-		if err != nil {
-			return 0, 0, fmt.Errorf("recovery: log: %w", err)
-		}
-		if swapped {
-			return a.Charges, a.Wait, nil
-		}
-		if err := pause(ctx, i); err != nil {
-			return 0, 0, fmt.Errorf("recovery: log: %w", err)
-		}
+		charges, wait = next.Charges, next.Wait
+		return issuer.Record{Data: next.Record, Expiry: later(next.Until, now.Add(leastLogLife))}, next.Changed, nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("recovery: log: %w", err)
 	}
-	return 0, 0, errors.New("recovery: log: the record keeps changing")
+	return charges, wait, nil
 }
 
-// logExpiry is in whole milliseconds, of which stores keep no part.
-func logExpiry(until, now time.Time) time.Time {
-	if least := now.Add(logKeep); until.Before(least) {
-		until = least
-	}
-	return until.Add(time.Millisecond).Truncate(time.Millisecond)
-}
-
-// pause lets others go first, the longer the more often it was in vain.
-func pause(ctx context.Context, tries int) error {
-	timer := time.NewTimer(time.Duration(rand.Int64N(int64(min(tries+1, 20)) * int64(time.Millisecond))))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-// logID names the record of a key.
+// logID names the record of a key. The name stands behind its length, so that no pair
+// of name and key can pass for another.
 func logID(name, key string) string {
 	digest := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(name), name, key))
 	return "lockout-" + base64.RawURLEncoding.EncodeToString(digest[:16])

@@ -165,38 +165,6 @@ func TestRaces(t *testing.T) {
 			}
 		}
 	})
-	slow(t, "starts and guesses", func(t *testing.T, f *flow, s *spy) {
-		var mu sync.Mutex
-		var codes []string
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				err := f.Start(context.Background(), ann, func(_ context.Context, code string) error {
-					mu.Lock()
-					defer mu.Unlock()
-					codes = append(codes, code)
-					return nil
-				})
-				if err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		right := 0
-		for _, code := range codes {
-			ok, err := f.Redeem(t.Context(), ann, code)
-			if err != nil {
-				t.Error(err)
-			}
-			if ok {
-				right++
-			}
-		}
-		if right != 1 {
-			t.Errorf("%d of %d codes are right, want the newest", right, len(codes))
-		}
-	})
 }
 
 // LO-15: a start that began before the block sends nothing, and what it wrote is
@@ -213,9 +181,7 @@ func TestStartOvertakenByBlock(t *testing.T) {
 		if !errors.Is(err, lockout.ErrBlocked) {
 			t.Errorf("LO-15 %v", err)
 		}
-		if last := s.swaps[len(s.swaps)-1]; !strings.Contains(string(last.Data), `"void"`) {
-			t.Errorf("LO-15 %s is not void", last.Data)
-		}
+		f.wantVoid(s)
 		blocked := recovery.Event{Account: ann, Blocked: true, For: day}
 		f.wantEvents(blocked)
 		if err := f.Unblock(t.Context(), ann); err != nil {
@@ -258,19 +224,59 @@ func TestNoticeOfOvertaken(t *testing.T) {
 		release()
 		f.wantEvents(blocked)
 	})
-	synctest.Test(t, func(t *testing.T) { // another guess finds a start that has written over the block
+	synctest.Test(t, func(t *testing.T) { // a start writes over the block, and a slower guess comes last
 		f, s, guess := scene(t)
 		f.guess(ann, 3)
 		var release func()
-		overtake := func() {
+		s.before = []func(){func() {
 			release = guess()
-			f.guess(ann, 1)
-		}
-		// The start tries, the guess voids, the start writes its code, and voids it.
-		s.before = []func(){overtake, nil, nil, func() { release() }}
+			f.guess(ann, 1) // the last one
+		}}
 		started(t, f)
 		f.wantEvents(blocked)
+		release()
+		f.wantEvents(blocked)
+		f.wantVoid(s)
 	})
+	synctest.Test(t, func(t *testing.T) { // the last guess is held, and the owner's right one ends the block
+		f, s, guess := scene(t)
+		code := f.start(ann)
+		f.guess(ann, 3)
+		release := guess()
+		f.redeem(ann, code, true)
+		f.wantStatus(ann, 5, 0)
+		release()
+		f.wantEvents()
+		if last := s.swaps[len(s.swaps)-1]; !strings.Contains(string(last.Data), `"spent"`) {
+			t.Errorf("%s is not spent", last.Data)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // a guess is given back: the block begins with the one after
+		f, s, guess := scene(t)
+		f.guess(ann, 3)
+		store := s.Store
+		s.Store = issuertest.Faulty(store, func(int) issuertest.Fault { return issuertest.Unsent })
+		release := guess()
+		if ok, err := f.Redeem(t.Context(), ann, "00000000"); ok || !errors.Is(err, issuertest.ErrFault) {
+			t.Errorf("%v, %v", ok, err)
+		}
+		f.wantEvents()
+		s.Store = store
+		release()
+		f.wantStatus(ann, 1, 0)
+		f.guess(ann, 1)
+		f.wantEvents(blocked)
+	})
+}
+
+// wantVoid looks for a code that could be redeemed.
+func (f *flow) wantVoid(s *spy) {
+	f.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := s.swaps[len(s.swaps)-1]; !strings.Contains(string(last.Data), `"void"`) {
+		f.t.Errorf("%s is not void", last.Data)
+	}
 }
 
 // A store that fails, at each of its calls: nobody gets in twice, and no error is

@@ -3,96 +3,28 @@ package recovery
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
-	"reflect"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
 )
 
-// Config says how codes are made and where they are kept.
-type Config struct {
-	// Store keeps one record for each account that asked; required. It may be
-	// the store of the sessions.
-	Store issuer.Store
-
-	// Lockout counts guesses by account; required. It should have a name of its
-	// own.
-	Lockout *lockout.Lockout
-
-	// Secret keys the digests of codes and accounts: at least 32 bytes, the same
-	// on all machines, and not kept in the store; required.
-	Secret []byte
-
-	// Life is how long a code may be redeemed: 0 means 15 minutes; at most 24
-	// hours.
-	Life time.Duration
-
-	// Alphabet and Length are what codes are made of: 8 of 32 letters and digits
-	// that are not mistaken for each other, unless set. An alphabet has 2 to 64
-	// different printable ASCII characters.
-	Alphabet string
-	Length   int
-
-	// Forgiving reads codes as people type them, 512 bytes at most. Spaces, tabs,
-	// line ends and dashes in and around them are dropped, but for dashes that the
-	// alphabet has. Letters that the alphabet has in one case are read in either.
-	// With the default alphabet O is read as 0, I and L as 1. Otherwise a code is
-	// exactly what was sent, and anything else malformed.
-	Forgiving bool
-
-	// InsecureShortCodes allows codes of less than 40 bits, such as six digits
-	// (20 bits). Then nothing but the lockout protects the account: five guesses
-	// a day find one of 550 accounts within a year.
-	InsecureShortCodes bool
-
-	// Notify, if set, is told when guesses blocked an account, once for each
-	// block, and when one was unblocked, to warn its owner. It is called before
-	// the answer and should return soon.
-	//
-	// Anybody may guess at any name, so that the account may not exist. Unless
-	// Event.Known, look whether it does before you write to its address, or
-	// strangers have your mail sent to whom they like.
-	Notify func(ctx context.Context, e Event)
-
-	// Logger hears the same. Nil is [slog.Default].
-	Logger *slog.Logger
-}
-
-// Format prints nothing of c but how its codes are made, whatever the verb: the
-// Secret is in it.
-func (c Config) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "recovery of %d characters of %q within %v", c.Length, c.Alphabet, c.Life)
-}
-
-// LogValue logs what Format prints.
-func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
-
-// Event is what Notify is told.
-type Event struct {
-	Account string
-	Blocked bool          // or else unblocked
-	For     time.Duration // how long, if blocked
-
-	// Known says that Start was given a send for Account within Config.Life
-	// before the block, so that there is such an account. If it is false there
-	// may be one, or not.
-	Known bool
-}
-
-const defaultLife = 15 * time.Minute
-
-// Recovery mints and redeems codes. It is made by [New], immutable, and safe
-// for concurrent use. The zero Recovery refuses with an error.
+// Recovery mints and redeems codes. It is made by [New], immutable, and safe for
+// concurrent use. The zero Recovery refuses with an error.
 type Recovery struct {
 	c Config
+}
+
+// New returns a Recovery, or every mistake in c.
+func New(c Config) (*Recovery, error) {
+	c, err := c.settled()
+	if err != nil {
+		return nil, err
+	}
+	return &Recovery{c}, nil
 }
 
 // Format prints how codes are made, and nothing else, whatever the verb.
@@ -101,108 +33,53 @@ func (r Recovery) Format(f fmt.State, verb rune) { r.c.Format(f, verb) }
 // LogValue logs what Format prints.
 func (r Recovery) LogValue() slog.Value { return r.c.LogValue() }
 
-// New returns a Recovery, or every mistake in c.
-func New(c Config) (*Recovery, error) {
-	if c.Alphabet == "" {
-		c.Alphabet = defaultAlphabet
-	}
-	if c.Length == 0 {
-		c.Length = defaultLength
-	}
-	if c.Life == 0 {
-		c.Life = defaultLife
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	if c.Notify == nil {
-		c.Notify = func(context.Context, Event) {}
-	}
-	c.Secret = append([]byte(nil), c.Secret...)
-	if err := c.mistakes(); err != nil {
-		return nil, err
-	}
-	return &Recovery{c}, nil
-}
-
-func (c Config) mistakes() error {
-	var found []error
-	mistake := func(format string, a ...any) {
-		found = append(found, fmt.Errorf("recovery: Config."+format, a...))
-	}
-	if c.Store == nil {
-		mistake("Store is missing")
-	} else if isNil(c.Store) {
-		mistake("Store is a nil %T: was its error looked at?", c.Store)
-	}
-	if c.Lockout == nil {
-		mistake("Lockout is missing")
-	}
-	if len(c.Secret) < 32 {
-		mistake("Secret has %d bytes, at least 32 are needed", len(c.Secret))
-	}
-	if c.Life < 0 || c.Life > 24*time.Hour {
-		mistake("Life is %v, not between 0 and 24h", c.Life)
-	}
-	if !isAlphabet(c.Alphabet) {
-		mistake("Alphabet must be 2 to 64 different printable ASCII characters")
-	}
-	if c.Length < 1 || c.Length > maxLength {
-		mistake("Length is %d, not between 1 and %d", c.Length, maxLength)
-	} else if bits := float64(c.Length) * math.Log2(float64(len(c.Alphabet))); bits < leastBits && !c.InsecureShortCodes {
-		mistake("Length: codes of %d characters have %.0f bits, at least %d are needed, or InsecureShortCodes", c.Length, bits, leastBits)
-	}
-	return errors.Join(found...)
-}
-
-// isNil finds a nil pointer in s: the usual remains of an error that was not
-// looked at.
-func isNil(s issuer.Store) bool {
-	v := reflect.ValueOf(s)
-	return v.Kind() == reflect.Pointer && v.IsNil()
-}
-
-// Start mints a code for account and has send deliver it. It voids the code that
-// was asked for before.
+// Start mints a code for account and has send deliver it. It ends the code that was
+// asked for before. While the account is blocked the error is a
+// [lockout.BlockedError].
 //
-// For an account that doesn't exist send is nil: then the same is done, and no
-// guess will be right. send should leave the work to a queue, since the time
-// that it takes tells known accounts from unknown ones; its error is returned.
+// For an account that doesn't exist send is nil: then the same is done, and no guess
+// will be right. send should leave the work to a queue, since the time that it takes
+// tells known accounts from unknown ones. Its error is returned.
 //
-// account is the one canonical name of the account, such as [ratelimit.Email]
-// gives. While it is blocked the error is a [lockout.BlockedError].
+// account is the one canonical name of the account, such as [ratelimit.Email] gives.
 //
-// Start counts nothing: whoever knows an address may have mail sent to it, and
-// each time void the code that its owner has just got. Limit it by account as
-// well as by address of the peer, before it is called:
-//
-//	d, err := perAccount.Allow(ctx, account) // such as ratelimit.Per(3, time.Hour)
-//	if err == nil && !d.Allowed {
-//		err = &lockout.BlockedError{RetryAfter: d.RetryAfter}
-//	}
+// If [Config.Codes] were sent lately and the last is still good, Start does nothing
+// and returns nil, whether or not send succeeded then.
 func (r *Recovery) Start(ctx context.Context, account string, send func(ctx context.Context, code string) error) error {
-	if err := r.check(account); err != nil {
+	if err := r.usable(account); err != nil {
 		return err
 	}
-	_, blocked, err := r.c.Lockout.Status(ctx, account)
-	if err != nil {
-		return fmt.Errorf("recovery: lockout: %w", err)
-	}
-	if blocked > 0 {
-		return &lockout.BlockedError{RetryAfter: blocked}
+	if err := r.blocked(ctx, account); err != nil {
+		return err
 	}
 	code := r.newCode()
-	_, err = r.change(ctx, account, func(s state, now time.Time, version uint64) (state, time.Time) {
-		next := state{Kind: open, Digest: r.digest(account, version, code), Until: now.Add(r.c.Life), Told: s.Told, Known: send != nil}
+	var request uint64
+	made, err := r.rewrite(ctx, account, func(s state, now time.Time) (state, bool) {
+		paid, ok := r.pay(s, now)
+		request = s.version + 1
+		next := state{Kind: open, Request: request, Digest: r.digest(account, request, code), Until: now.Add(r.c.Life), Paid: paid, Known: send != nil}
 		if send == nil {
 			next.Kind = decoy
 		}
-		return next, next.Until
+		return next, ok
 	})
 	if err != nil {
 		return err
 	}
-	if err := r.voidIfBlocked(ctx, account); err != nil || send == nil {
+	if !made {
+		r.logger().DebugContext(ctx, "recovery: no code was sent, the last one is still good", "account", r.id(account))
+		return nil
+	}
+	// A block may have begun after the first look, and have voided the record before
+	// the new code was written over that. Looking again comes after the write, so that
+	// one of the two sees the other.
+	err = r.blocked(ctx, account)
+	if errors.Is(err, lockout.ErrBlocked) {
+		if failed := r.voidRequest(ctx, account, request); failed != nil {
+			return failed
+		}
+	}
+	if err != nil || send == nil {
 		return err
 	}
 	if err := send(ctx, code); err != nil {
@@ -211,83 +88,100 @@ func (r *Recovery) Start(ctx context.Context, account string, send func(ctx cont
 	return nil
 }
 
-// voidIfBlocked is for a block that began after the first look, and may have
-// voided the record before the new code was written over that.
-func (r *Recovery) voidIfBlocked(ctx context.Context, account string) error {
-	_, blocked, err := r.c.Lockout.Status(ctx, account)
-	if err != nil {
-		return fmt.Errorf("recovery: lockout: %w", err)
+// pay charges a code to what [Config.Codes] allows, as a bucket that gains one in each
+// Life, or says that it is empty.
+//
+// Only a code that is still good can stand in the way of a new one: an owner never
+// waits without a code. Nor is the bucket empty when that code expires, and after a
+// code was redeemed there is a next one.
+func (r *Recovery) pay(s state, now time.Time) (paid time.Time, ok bool) {
+	paid = later(s.Paid, now).Add(r.c.Life)
+	full := now.Add(time.Duration(r.c.Codes) * r.c.Life)
+	if !paid.After(full) {
+		return paid, true
 	}
-	if blocked == 0 {
-		return nil
-	}
-	_, err = r.change(ctx, account, func(s state, now time.Time, _ uint64) (state, time.Time) {
-		until := now.Add(blocked)
-		return state{Kind: void, Until: until, Told: s.Told, Known: s.Known}, until // whoever guessed gives notice
-	})
-	if err != nil {
-		return err
-	}
-	return &lockout.BlockedError{RetryAfter: blocked}
+	return full, !s.good(now)
 }
 
-// Redeem reports whether code is the code of account, and ends it if it is:
-// true is answered once. The caller then sets the new password and ends the
-// account's sessions.
+// voidRequest voids the code of this request of account, but no newer one.
+func (r *Recovery) voidRequest(ctx context.Context, account string, request uint64) error {
+	_, err := r.rewrite(ctx, account, func(s state, _ time.Time) (state, bool) {
+		return s.voided(s.Until), s.Request == request
+	})
+	return err
+}
+
+// Redeem reports whether code is the code of account, and ends it if it is: true is
+// answered once. The caller then sets the new password and ends the account's
+// sessions.
 //
-// [ErrMalformed] says that code has not the form of a code; it costs no try. A
-// [lockout.BlockedError] says that the account is blocked. Neither is looked at.
-// Any other error says that it could not be found out whether code is right: if it
-// was, it may have been ended all the same, and a new one has to be asked for.
+// [ErrMalformed] says that code doesn't have the form of a code; it costs no try. A
+// [lockout.BlockedError] says that the account is blocked. In both cases nothing was
+// looked at. Any other error says that it could not be found out whether code is
+// right. If it was, it may have ended all the same; then a new one has to be asked for.
+//
+// A wrong guess costs two calls of the stores, three over a [Log]; the last one that
+// is left costs two more, to void the code.
 func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, error) {
-	if err := r.check(account); err != nil {
+	if err := r.usable(account); err != nil {
 		return false, err
 	}
-	code, err := r.meant(code)
+	code, err := r.readCode(code)
 	if err != nil {
 		return false, err
 	}
-	o, err := r.c.Lockout.Attempt(ctx, account, func(ctx context.Context) (bool, error) {
-		ok, err := r.spend(ctx, account, code)
-		if err != nil { // before the code was compared, or after it was right: no look is gained
+	outcome, err := r.c.Lockout.Attempt(ctx, account, func(ctx context.Context) (bool, error) {
+		right, err := r.spend(ctx, account, code)
+		if err != nil {
+			// The store failed before the code was compared, or the code was right
+			// and it could not be ended, or it was ended before. None of these tells
+			// a guesser anything, so the guess is given back.
 			err = fmt.Errorf("%w: %w", lockout.ErrUndecided, err)
 		}
-		return ok, err
+		return right, err
 	})
+	// The lockout gives this outcome to one guess of each block, so that its owner is
+	// told once, without asking the store again after each wrong guess.
+	if outcome.Blocked > 0 {
+		r.blockBegan(context.WithoutCancel(ctx), account, outcome.Blocked)
+	}
 	if errors.Is(err, errSpent) {
-		return false, nil
+		return false, nil // to the client it is a wrong code
 	}
-	if err != nil || o.Right {
-		return o.Right, err
-	}
-	r.afterWrong(context.WithoutCancel(ctx), account)
-	return false, nil
+	return outcome.Right, err
 }
 
-// errSpent is the right code for the second time, as a double click sends it.
-// It is refused and not counted, or its owner would lock himself out.
+// errSpent is the right code for the second time, as a double click sends it. It is
+// refused and not counted, or its owner would lock himself out.
 var errSpent = errors.New("recovery: code was redeemed before")
 
-// spend looks at a guess that is paid for.
+// spend looks at a guess that is paid for, and ends the code if it is right. Its
+// errors are all undecided: see [Recovery.Redeem].
 func (r *Recovery) spend(ctx context.Context, account, code string) (bool, error) {
+	// A swap that is lost means that the record has changed. Whatever it says then,
+	// this guess is not the one that ends the code: the second look finds out why.
 	for range 2 {
 		rec, now, err := r.c.Store.Load(ctx, r.id(account))
 		if err != nil {
 			return false, err
 		}
-		s, err := stateOf(rec)
+		s, err := readState(rec)
 		if err != nil {
 			return false, err
 		}
+		// Compared before the kind is looked at, so that open and decoy take the same
+		// time.
 		right := hmac.Equal(s.Digest, r.digest(account, s.Request, code))
 		switch {
 		case right && s.Kind == spent:
 			return false, errSpent
-		case !right || s.Kind != open || !now.Before(s.Until):
+		case !right || s.Kind != open || !s.good(now):
 			return false, nil
 		}
 		s.Kind = spent
-		swapped, err := r.c.Store.Swap(ctx, s.record(rec, rec.Expiry))
+		swapped, err := r.c.Store.Swap(ctx, issuer.Record{
+			Session: rec.Session, Subject: rec.Session, Version: rec.Version + 1, Expiry: rec.Expiry, Data: s.data(),
+		})
 		if err != nil || swapped {
 			return swapped, err
 		}
@@ -295,55 +189,62 @@ func (r *Recovery) spend(ctx context.Context, account, code string) (bool, error
 	return false, errors.New("recovery: the record keeps changing")
 }
 
-// afterWrong voids the code if the guess was the last one allowed. Of all who
-// find the account blocked, the one that writes so gives notice. If the store
-// fails now, the answer stands, and the lockout still blocks; the code expires.
-func (r *Recovery) afterWrong(ctx context.Context, account string) {
+// blockBegan voids the code of an account that a guess has blocked, and gives notice.
+// If the store fails now the answer and the block stand, and the code expires.
+func (r *Recovery) blockBegan(ctx context.Context, account string, blocked time.Duration) {
+	known, err := r.voidGood(ctx, account, blocked)
+	if err != nil {
+		r.logger().ErrorContext(ctx, "recovery: the code of a blocked account could not be voided", "account", r.id(account), "error", err)
+	}
+	r.logger().WarnContext(ctx, "recovery: blocked after wrong codes", "account", r.id(account), "for", blocked)
+	r.notify(ctx, Event{Account: account, Blocked: true, For: blocked, Known: known})
+}
+
+// voidGood voids the code of account, if it is good, and reports whether the account
+// is known to exist. It writes the same for accounts that don't, and nothing where
+// nobody has asked for a code: strangers' guesses make no records.
+func (r *Recovery) voidGood(ctx context.Context, account string, blocked time.Duration) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, afterTimeout)
 	defer cancel()
-	_, blocked, err := r.c.Lockout.Status(ctx, account)
-	if err != nil || blocked == 0 {
-		return
-	}
-	var told, known bool
-	written, err := r.change(ctx, account, func(s state, now time.Time, _ uint64) (state, time.Time) {
-		if told = now.Before(s.Told); told && s.Kind == void {
-			return s, time.Time{}
-		}
-		until := now.Add(blocked)
+	_, err = r.rewrite(ctx, account, func(s state, now time.Time) (state, bool) {
 		known = s.Known
-		return state{Kind: void, Until: until, Told: until, Known: known}, until
+		until := s.Until
+		if known { // for the notice of an unblock; there are only so many such accounts
+			until = later(until, now.Add(blocked))
+		}
+		return s.voided(until), s.good(now)
 	})
-	switch {
-	case err != nil:
-		r.c.Logger.ErrorContext(ctx, "recovery blocked after wrong codes, but the code could not be voided", "account", r.id(account), "error", err)
-	case written && !told:
-		r.c.Logger.WarnContext(ctx, "recovery blocked after wrong codes", "account", r.id(account), "for", blocked)
-		r.c.Notify(ctx, Event{Account: account, Blocked: true, For: blocked, Known: known})
-	}
+	return known, err
 }
 
 // afterTimeout bounds what is done for a client that may have gone.
 const afterTimeout = 5 * time.Second
 
-// Unblock ends the block of account, voids its code, and forgives all guesses.
-// Who may do that is for the caller to judge. An account that is not blocked is
-// no error.
+// notify tells the application, whose client may have gone.
+func (r *Recovery) notify(ctx context.Context, e Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterTimeout)
+	defer cancel()
+	r.c.Notify(ctx, e)
+}
+
+// Unblock ends the block of account, voids its code, and forgives all guesses. Who
+// may do that is for the caller to judge. It is no error if the account is not
+// blocked.
 func (r *Recovery) Unblock(ctx context.Context, account string) error {
-	if err := r.check(account); err != nil {
+	if err := r.usable(account); err != nil {
 		return err
 	}
 	_, blocked, err := r.c.Lockout.Status(ctx, account)
 	if err != nil {
 		return fmt.Errorf("recovery: lockout: %w", err)
 	}
+	// The code ends before the guesses are forgiven: the other way round there would
+	// be new tries at it.
 	var known bool
-	if _, err := r.change(ctx, account, func(s state, now time.Time, _ uint64) (state, time.Time) {
-		if s.Kind == none {
-			return s, time.Time{}
-		}
+	if _, err := r.rewrite(ctx, account, func(s state, now time.Time) (state, bool) {
 		known = s.Known
-		return state{Kind: none, Known: known}, now.Add(time.Minute)
+		// A store can't remove a record, so one that says nothing soon expires.
+		return state{Kind: none, Until: now.Add(time.Minute), Known: known}, s.Kind != none
 	}); err != nil {
 		return err
 	}
@@ -351,119 +252,51 @@ func (r *Recovery) Unblock(ctx context.Context, account string) error {
 		return fmt.Errorf("recovery: lockout: %w", err)
 	}
 	if blocked > 0 {
-		r.c.Logger.InfoContext(ctx, "recovery unblocked", "account", r.id(account))
-		r.c.Notify(ctx, Event{Account: account, Known: known})
+		r.logger().InfoContext(ctx, "recovery: unblocked", "account", r.id(account))
+		r.notify(ctx, Event{Account: account, Known: known})
 	}
 	return nil
 }
 
-// Status says how many guesses are left for account, and for how long it is
-// blocked, 0 if it is not. It is for display.
+// Status says how many guesses are left for account, and for how long it is blocked,
+// 0 if it is not. It is for display.
 func (r *Recovery) Status(ctx context.Context, account string) (left int, blocked time.Duration, err error) {
-	if err := r.check(account); err != nil {
+	if err := r.usable(account); err != nil {
 		return 0, 0, err
 	}
 	return r.c.Lockout.Status(ctx, account)
 }
 
-// check refuses what no step can be done for: a Recovery that New didn't make,
-// and what can't be an account.
-func (r *Recovery) check(account string) error {
+// usable refuses what no step can be done for: a Recovery that was not made by New,
+// and a text that can't be an account.
+func (r *Recovery) usable(account string) error {
 	if r == nil || r.c.Store == nil {
 		return errors.New("recovery: not made by New")
 	}
-	if account == "" || len(account) > 1024 {
-		return errors.New("recovery: account must have 1 to 1024 bytes")
+	if account == "" || len(account) > maxAccount {
+		return fmt.Errorf("recovery: account must have 1 to %d bytes", maxAccount)
 	}
 	return nil
 }
 
-// mac is an HMAC under the secret, of parts that can't run into each other.
-func (r *Recovery) mac(parts ...string) []byte {
-	h := hmac.New(sha256.New, r.c.Secret)
-	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s", len(p), p)
+const maxAccount = 1024
+
+// blocked returns a [lockout.BlockedError] while account is blocked.
+func (r *Recovery) blocked(ctx context.Context, account string) error {
+	_, blocked, err := r.c.Lockout.Status(ctx, account)
+	if err != nil {
+		return fmt.Errorf("recovery: lockout: %w", err)
 	}
-	return h.Sum(nil)
-}
-
-// id names the record of an account, and the account in the log.
-func (r *Recovery) id(account string) string {
-	return "recovery-" + base64.RawURLEncoding.EncodeToString(r.mac("account", account)[:16])
-}
-
-// digest binds a code to its account and to the request that it was made for.
-func (r *Recovery) digest(account string, request uint64, code string) []byte {
-	return r.mac("code", account, fmt.Sprint(request), code)
-}
-
-// state is what the record of an account says.
-type state struct {
-	Format  int       `json:"v"`
-	Kind    kind      `json:"k"`
-	Request uint64    `json:"r,omitempty"` // the record's version when the code was made
-	Digest  []byte    `json:"d,omitempty"`
-	Until   time.Time `json:"u"`
-	Told    time.Time `json:"t,omitzero"`  // notice was given of the block until then
-	Known   bool      `json:"s,omitempty"` // the last code had somebody to be sent to
-}
-
-type kind string
-
-const (
-	none  kind = ""
-	open  kind = "open"  // a code was sent and may be redeemed until Until
-	decoy kind = "decoy" // the same for an account that does not exist
-	spent kind = "spent" // the code was redeemed
-	void  kind = "void"  // wrong guesses blocked the account until Until
-)
-
-const stateFormat = 1
-
-func stateOf(rec issuer.Record) (state, error) {
-	if rec.Version == 0 {
-		return state{}, nil
+	if blocked > 0 {
+		return &lockout.BlockedError{RetryAfter: blocked}
 	}
-	var s state
-	if err := json.Unmarshal(rec.Data, &s); err != nil || s.Format != stateFormat {
-		return state{}, fmt.Errorf("recovery: record %s is damaged or of another version", rec.Session)
-	}
-	return s, nil
+	return nil
 }
 
-// record returns the successor of rec that says s.
-func (s state) record(rec issuer.Record, expiry time.Time) issuer.Record {
-	s.Format = stateFormat
-	data, _ := json.Marshal(s) // a state can always be written
-	return issuer.Record{Session: rec.Session, Subject: rec.Session, Version: rec.Version + 1, Expiry: expiry, Data: data}
-}
-
-// change replaces the record of account by what next makes of it, and again if
-// somebody else was faster. Where next gives no expiry nothing is written, and
-// false returned.
-func (r *Recovery) change(ctx context.Context, account string, next func(s state, now time.Time, version uint64) (state, time.Time)) (bool, error) {
-	for range 5 {
-		rec, now, err := r.c.Store.Load(ctx, r.id(account))
-		if err != nil {
-			return false, fmt.Errorf("recovery: store: %w", err)
-		}
-		rec.Session = r.id(account)
-		s, err := stateOf(rec)
-		if err != nil {
-			return false, err
-		}
-		s, expiry := next(s, now, rec.Version+1)
-		if expiry.IsZero() {
-			return false, nil
-		}
-		s.Request = rec.Version + 1
-		swapped, err := r.c.Store.Swap(ctx, s.record(rec, expiry))
-		if err != nil {
-			return false, fmt.Errorf("recovery: store: %w", err)
-		}
-		if swapped {
-			return true, nil
-		}
+// logger is found when a line is logged, so that slog.SetDefault is heeded.
+func (r *Recovery) logger() *slog.Logger {
+	if r == nil || r.c.Logger == nil {
+		return slog.Default()
 	}
-	return false, errors.New("recovery: the record keeps changing")
+	return r.c.Logger
 }

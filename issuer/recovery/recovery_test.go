@@ -36,6 +36,11 @@ type flow struct {
 	events []recovery.Event
 }
 
+// secret is one of 32 bytes b.
+func secret(b byte) func() []byte {
+	return func() []byte { return bytes.Repeat([]byte{b}, 32) }
+}
+
 // newFlow fills in what c lacks.
 func newFlow(t testing.TB, c recovery.Config) *flow {
 	t.Helper()
@@ -47,7 +52,7 @@ func newFlow(t testing.TB, c recovery.Config) *flow {
 		c.Lockout = newLockout(t, nil)
 	}
 	if c.Secret == nil {
-		c.Secret = bytes.Repeat([]byte{7}, 32)
+		c.Secret = secret(7)
 	}
 	if c.Logger == nil {
 		c.Logger = silent
@@ -337,15 +342,23 @@ func TestRecovery(t *testing.T) {
 	})
 }
 
-// TestNothingPrintsTheSecret prints and logs what has it in every way.
+// TestNothingPrintsTheSecret prints and logs what has it in every way. fmt calls no
+// method of a field that isn't exported.
 func TestNothingPrintsTheSecret(t *testing.T) {
-	secret := []byte("a secret of more than 32 bytes!!!")
-	c := recovery.Config{Secret: secret, Store: issuer.NewMemoryStore(), Lockout: newLockout(t, nil)}
+	key := []byte("a secret of more than 32 bytes!!!")
+	c := recovery.Config{Secret: func() []byte { return key }, Store: issuer.NewMemoryStore(), Lockout: newLockout(t, nil)}
 	r, err := recovery.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range []any{c, &c, r, *r, []any{c, r}, map[string]any{"c": c}, struct{ C recovery.Config }{c}, struct{ R recovery.Recovery }{*r}} {
+	type hidden struct {
+		c recovery.Config
+		p *recovery.Config
+		r recovery.Recovery
+		q *recovery.Recovery
+	}
+	h := hidden{c, &c, *r, r}
+	for _, v := range []any{c, &c, r, *r, []any{c, r}, map[string]any{"c": c}, struct{ C recovery.Config }{c}, struct{ R recovery.Recovery }{*r}, h, &h, []hidden{h}, struct{ H hidden }{h}} {
 		var texts strings.Builder
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			fmt.Fprintf(&texts, verb+"\n", v)
@@ -353,13 +366,45 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 		slog.New(slog.NewTextHandler(&texts, nil)).Info("x", "v", v)
 		slog.New(slog.NewJSONHandler(&texts, nil)).Info("x", "v", v)
 		for _, form := range []string{"%s", "%v", "%x", "%X", "%#v"} {
-			if shown := strings.Trim(fmt.Sprintf(form, secret[:8]), "[]"); strings.Contains(texts.String(), shown) {
+			if shown := strings.Trim(fmt.Sprintf(form, key[:8]), "[]"); strings.Contains(texts.String(), shown) {
 				t.Errorf("%T shows the secret as %s", v, form)
 			}
 		}
 		if strings.Contains(texts.String(), "PANIC") || strings.Contains(texts.String(), "panicked") {
 			t.Errorf("%T: %s", v, texts.String())
 		}
+	}
+}
+
+// The secret is asked for once, and kept: what the caller does to its bytes later
+// changes nothing.
+func TestSecretIsCopied(t *testing.T) {
+	key, asked := bytes.Repeat([]byte{7}, 32), 0
+	f := newFlow(t, recovery.Config{Secret: func() []byte { asked++; return key }})
+	code := f.start(ann)
+	key[0] = 8
+	f.redeem(ann, code, true)
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// A Logger that is nil is slog's default at the moment of the line.
+func TestLogger(t *testing.T) {
+	r, err := recovery.New(recovery.Config{Store: issuer.NewMemoryStore(), Lockout: newLockout(t, nil), Secret: secret(7)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slog.SetDefault(slog.Default())
+	var log strings.Builder
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	for range 5 {
+		if ok, err := r.Redeem(t.Context(), ann, "00000000"); ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	if line := log.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, "recovery: blocked") || strings.Contains(line, "ann") {
+		t.Errorf("%q", line)
 	}
 }
 
@@ -381,7 +426,7 @@ func TestAtRest(t *testing.T) {
 			t.Errorf("%q is too long for a Store", r.Session)
 		}
 	}
-	stranger := newFlow(t, recovery.Config{Store: store, Secret: bytes.Repeat([]byte{8}, 32)})
+	stranger := newFlow(t, recovery.Config{Store: store, Secret: secret(8)})
 	stranger.redeem(ann, code, false)
 	f.redeem(ann, code, true)
 }
@@ -390,7 +435,7 @@ func TestAtRest(t *testing.T) {
 // account that doesn't exist are wrong, whatever is guessed.
 func TestShortCodes(t *testing.T) {
 	store := &spy{Store: issuer.NewMemoryStore()}
-	f := newFlow(t, recovery.Config{Store: store, Alphabet: "01", Length: 1, InsecureShortCodes: true})
+	f := newFlow(t, recovery.Config{Store: store, Alphabet: "01", Length: 1, InsecureShortCodes: true, Codes: 100})
 	digests := make(map[string]bool)
 	for range 10 {
 		f.start(ann)
@@ -429,7 +474,8 @@ func TestMovedRecord(t *testing.T) {
 
 // LO-33: damaged records refuse, and cost no try.
 func TestDamaged(t *testing.T) {
-	for _, data := range []string{"", "{", `{"v":2,"k":"open"}`, `{"k":"open"}`, "\x00", `{"v":1,"k":"open","r":-1}`} {
+	for _, data := range []string{"", "{", `{"v":2,"k":"open"}`, `{"k":"open"}`, "\x00", `{"v":1,"k":"open","r":-1}`,
+		`{"v":1,"k":"later"}`, `{"v":1,"k":"void","u":"2000-01-01T00:00:00Z","later":1}`, `{"v":1,"k":"void","u":"2000-01-01T00:00:00Z"}{}`} {
 		store := &spy{Store: issuer.NewMemoryStore()}
 		f := newFlow(t, recovery.Config{Store: store})
 		code := f.start(ann)
@@ -467,8 +513,8 @@ func TestCodes(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567" // 60: a sixth more of some, if not drawn evenly
 	f := newFlow(t, recovery.Config{Alphabet: alphabet, Length: 128})
 	counts := make(map[rune]int)
-	for range 1000 {
-		code := f.start(ann)
+	for i := range 1000 {
+		code := f.start(fmt.Sprint(i))
 		if len(code) != 128 {
 			t.Fatalf("%q", code)
 		}
@@ -491,7 +537,7 @@ func TestCodes(t *testing.T) {
 }
 
 func TestNew_refuses(t *testing.T) {
-	good := recovery.Config{Store: issuer.NewMemoryStore(), Lockout: newLockout(t, nil), Secret: make([]byte, 32)}
+	good := recovery.Config{Store: issuer.NewMemoryStore(), Lockout: newLockout(t, nil), Secret: secret(7)}
 	if _, err := recovery.New(good); err != nil {
 		t.Fatal(err)
 	}
@@ -500,7 +546,10 @@ func TestNew_refuses(t *testing.T) {
 		"no store":        func(c *recovery.Config) { c.Store = nil },
 		"a nil store":     func(c *recovery.Config) { c.Store = (*issuer.MemoryStore)(nil) },
 		"no lockout":      func(c *recovery.Config) { c.Lockout = nil },
-		"short secret":    func(c *recovery.Config) { c.Secret = make([]byte, 31) },
+		"no secret":       func(c *recovery.Config) { c.Secret = nil },
+		"short secret":    func(c *recovery.Config) { c.Secret = func() []byte { return make([]byte, 31) } },
+		"negative codes":  func(c *recovery.Config) { c.Codes = -1 },
+		"many codes":      func(c *recovery.Config) { c.Codes = 101 },
 		"long life":       func(c *recovery.Config) { c.Life = day + 1 },
 		"negative life":   func(c *recovery.Config) { c.Life = -1 },
 		"six digits":      func(c *recovery.Config) { c.Alphabet, c.Length = "0123456789", 6 },

@@ -105,7 +105,7 @@ func newServer(s settings) (*server, error) {
 }
 
 func (s *server) routes(guard *middleware.Guard[struct{}], limits *ratelimit.Set) http.Handler {
-	auth := limits.Handler("DefaultRateLimitAuth")
+	auth := limits.Handler("DefaultRateLimitAuth") // also bounds the records that strangers make in recovery
 	managers := guard.Only(Admin, PropertyManagementCompany)
 	mux := http.NewServeMux()
 	for pattern, handler := range map[string]http.Handler{
@@ -131,7 +131,7 @@ func newCodes(name string, store issuer.Store, s settings) (*recovery.Recovery, 
 	secret := make([]byte, 32)
 	rand.Read(secret)
 	return recovery.New(recovery.Config{
-		Store: store, Lockout: guesses, Secret: secret, Logger: s.logger,
+		Store: store, Lockout: guesses, Secret: func() []byte { return secret }, Logger: s.logger,
 		Alphabet: "0123456789", Length: 6, InsecureShortCodes: true, // the wire's
 	})
 }

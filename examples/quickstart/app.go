@@ -85,14 +85,15 @@ func newApp(s Settings) (*App, error) {
 	}
 	auth, perAccount := limits.Handler("DefaultRateLimitAuth"), limits.Choose(byParty)
 
-	// How to come back without a password.
+	// How to come back without a password. The limit in front of its routes (auth)
+	// bounds the records that strangers can make; recovery itself bounds the mails.
 	guesses, err := lockout.New(lockout.Config{Name: "recovery", Logger: s.Logger})
 	if err != nil {
 		return nil, err
 	}
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	app.codes, err = recovery.New(recovery.Config{Store: store, Lockout: guesses, Secret: secret, Logger: s.Logger})
+	app.codes, err = recovery.New(recovery.Config{Store: store, Lockout: guesses, Secret: func() []byte { return secret }, Logger: s.Logger})
 	if err != nil {
 		return nil, err
 	}

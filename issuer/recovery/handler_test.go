@@ -26,6 +26,7 @@ type site struct {
 	*flow
 	mux       *http.ServeMux
 	code      string // the last that was sent
+	mails     int    // that were sent
 	password  string // the last that was set
 	mailDown  bool
 	writeDown bool
@@ -44,6 +45,7 @@ func newSite(t testing.TB, c recovery.Config) *site {
 				return errDown
 			}
 			s.code = code
+			s.mails++
 			return nil
 		}, nil
 	}))
@@ -155,6 +157,15 @@ func TestHandlers(t *testing.T) {
 			}
 			s.want("POST", "/unblock", start(ann), 204)
 			s.want("POST", "/recover", start(ann), 204)
+			s.want("PUT", "/password", change(ann, "new password", s.code), 204)
+		},
+		"30 requests are 3 mails, and the last code is good": func(t *testing.T, s *site) {
+			for range 30 {
+				s.want("POST", "/recover", start(ann), 204)
+			}
+			if s.mails != 3 {
+				t.Errorf("%d mails", s.mails)
+			}
 			s.want("PUT", "/password", change(ann, "new password", s.code), 204)
 		},
 		"find limits by account": func(t *testing.T, s *site) {

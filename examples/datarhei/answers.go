@@ -10,9 +10,10 @@ import (
 
 // What details say of refusals that clients know.
 const (
-	badToken   = "Missing or invalid JWT token"
-	badLogin   = "Invalid authorization credentials: invalid username or password"
-	emptyLogin = "Missing authorization credentials"
+	badToken       = "Missing or invalid JWT token"
+	badLogin       = "Invalid authorization credentials: invalid username or password"
+	badTenantToken = "Invalid authorization credentials: invalid token"
+	emptyLogin     = "Missing authorization credentials"
 )
 
 // answer writes v. All that this server says is about one caller.

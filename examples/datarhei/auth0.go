@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,65 +13,64 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims/jwks"
 )
 
-// tenant is an Auth0 tenant whose users may log in.
-type tenant struct {
-	issuer, audience, clientID string
-	users                      []string
+// TenantKeys follows the keys that a tenant publishes. A tenant out of reach
+// keeps nobody else out: its keys are then fetched later. Close the set when the
+// server ends.
+func TenantKeys(issuer string, logger *slog.Logger) (*jwks.Set, error) {
+	return jwks.New(jwks.Config{
+		URL:        strings.TrimSuffix(issuer, "/") + "/.well-known/jwks.json",
+		Algorithms: []string{"RS256"}, StartEmpty: true, Logger: logger,
+	})
 }
-
-// check finds what is missing: a tenant without an audience would let in tokens
-// that were made for other applications, one without users everybody.
-func (t tenant) check() error {
-	given := t.issuer + t.audience + t.clientID + strings.Join(t.users, "")
-	switch {
-	case given == "" && t.users == nil:
-		return nil
-	case t.issuer == "":
-		return errors.New("-auth0-issuer: is needed with the other -auth0 flags")
-	case t.audience == "":
-		return errors.New("-auth0-audience: is needed with -auth0-issuer")
-	case len(t.users) == 0 || slices.Contains(t.users, ""):
-		return errors.New("-auth0-users: names of users are needed with -auth0-issuer")
-	}
-	return nil
-}
-
-func (t tenant) configured() bool { return t.issuer != "" }
 
 // announcement is how clients learn where to log in.
-func (t tenant) announcement() string {
-	domain := t.issuer
-	if u, err := url.Parse(t.issuer); err == nil {
+func (t Tenant) announcement() string {
+	domain := t.Issuer
+	if u, err := url.Parse(t.Issuer); err == nil && u.Host != "" {
 		domain = u.Host
 	}
-	return fmt.Sprintf("auth0 domain=%s audience=%s clientid=%s", domain, t.audience, t.clientID)
+	return fmt.Sprintf("%s domain=%s audience=%s clientid=%s", auth0, domain, t.Audience, t.ClientID)
 }
 
-// verifier checks tokens of the tenant, with the keys that it publishes. A tenant
-// out of reach keeps nobody else out: its keys are then fetched later.
+// tenantVerifier checks a tenant's access tokens. Each of the tenant's APIs has
+// one of two profiles: Auth0's own, whose header says JWT, and that of RFC 9068,
+// whose header says at+jwt.
 // It is not joined (claims.Join) with the verifier of our own tokens: a foreign
 // token may log in and open nothing else, and one of ours may not log in.
-func (t tenant) verifier(logger *slog.Logger) (*claims.Verifier[struct{}], *jwks.Set, error) {
-	config := jwks.Config{
-		URL:        strings.TrimSuffix(t.issuer, "/") + "/.well-known/jwks.json",
-		Algorithms: []string{"RS256"}, Logger: logger,
-	}
-	keys, err := jwks.New(config)
-	if err != nil {
-		config.StartEmpty = true
-		keys, err = jwks.New(config)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("-auth0-issuer: %w", err)
-	}
-	v, err := claims.NewVerifier[struct{}](claims.Config{
-		Issuer: t.issuer, Audience: []string{t.audience}, Keys: keys,
-		Dialect: claims.Dialect{AccessType: "JWT", AbsentType: true},
-	})
-	if err != nil {
-		keys.Close()
-	}
-	return v, keys, err
+type tenantVerifier struct {
+	users    []string
+	profiles [2]*claims.Verifier[struct{}]
 }
 
-func (t tenant) allows(subject string) bool { return slices.Contains(t.users, subject) }
+func (t Tenant) verifier() (*tenantVerifier, error) {
+	v := &tenantVerifier{users: t.Users}
+	for i, dialect := range []claims.Dialect{{AccessType: "JWT", AbsentType: true}, {}} {
+		var err error
+		v.profiles[i], err = claims.NewVerifier[struct{}](claims.Config{
+			Issuer: t.Issuer, Audience: []string{t.Audience}, Keys: t.Keys, Dialect: dialect,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("Auth0: %w", err)
+		}
+	}
+	return v, nil
+}
+
+// subject returns whose token it is. Its error matches claims.ErrInvalid if the
+// token is bad, or good and of somebody who may not log in; any other error says
+// that it could not be checked.
+func (v *tenantVerifier) subject(ctx context.Context, token string) (string, error) {
+	c, err := v.profiles[0].Verify(ctx, token)
+	if errors.Is(err, claims.ErrInvalid) {
+		// The types exclude each other, so at most one profile accepts a token, and
+		// the other refuses it before it asks for a key.
+		c, err = v.profiles[1].Verify(ctx, token)
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case !slices.Contains(v.users, c.Subject):
+		return "", claims.ErrInvalid
+	}
+	return c.Subject, nil
+}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -44,7 +45,35 @@ func start(t *testing.T, args ...string) string {
 type client struct {
 	t               *testing.T
 	base            string
+	via             http.RoundTripper // the network if nil
 	access, refresh string
+}
+
+// mounted makes a client of a server that is part of another program, and needs
+// no network: so time can be made to pass.
+func mounted(t *testing.T, c Config) *client {
+	t.Helper()
+	handler, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := http.NewServeMux()
+	program.Handle("/api", handler)
+	program.Handle("/api/", handler)
+	return &client{t: t, base: "http://core.example", via: inProcess{program}}
+}
+
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.RemoteAddr = "192.0.2.1:1234"
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
 type reply struct {
@@ -55,15 +84,22 @@ type reply struct {
 
 func (c *client) do(method, path, body string) reply {
 	c.t.Helper()
+	fields := http.Header{"Content-Type": {"application/json"}}
+	if c.access != "" {
+		fields.Set("Authorization", "Bearer "+c.access)
+	}
+	return c.send(method, path, body, fields)
+}
+
+// send does a request with these fields in its header and no more.
+func (c *client) send(method, path, body string, fields http.Header) reply {
+	c.t.Helper()
 	r, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "application/json")
-	if c.access != "" {
-		r.Header.Set("Authorization", "Bearer "+c.access)
-	}
-	resp, err := http.DefaultClient.Do(r)
+	r.Header = fields
+	resp, err := (&http.Client{Transport: c.via}).Do(r)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -3,20 +3,22 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/gatehouse-go/gatehouse/claims"
-	"github.com/gatehouse-go/gatehouse/issuer"
 )
 
 const (
-	head    = "OK\nCache-Control: no-store\nContent-Type: application/json\n"
-	refused = "Unauthorized\nCache-Control: no-store\nContent-Type: application/json\n"
-	missing = refused + "Www-Authenticate: Bearer realm=\"api\"\n" + `{"code":401,"message":"Unauthorized","details":["Missing or invalid JWT token"]}`
+	head          = "OK\nCache-Control: no-store\nContent-Type: application/json\n"
+	refused       = "Unauthorized\nCache-Control: no-store\nContent-Type: application/json\n"
+	missing       = refused + "Www-Authenticate: Bearer realm=\"api\"\n" + `{"code":401,"message":"Unauthorized","details":["Missing or invalid JWT token"]}`
+	wrongPassword = refused + "Www-Authenticate: Bearer realm=\"api\"\n" +
+		`{"code":401,"message":"Unauthorized","details":["Invalid authorization credentials: invalid username or password"]}`
+	nothing = "Bad Request\nCache-Control: no-store\nContent-Type: application/json\n" +
+		`{"code":400,"message":"Bad Request","details":["Missing authorization credentials"]}`
+	pairs   = head + `{"access_token":"TOKEN","refresh_token":"TOKEN"}`
 	invalid = refused + "Www-Authenticate: Bearer realm=\"api\", error=\"invalid_token\", error_description=\"The access token is not valid.\"\n" +
 		`{"code":401,"message":"Unauthorized","details":["Missing or invalid JWT token"]}`
 	anonymous = head + `{"app":"datarhei-core","auths":["localjwt"],"version":{"number":"16.0.0"}}`
@@ -26,7 +28,7 @@ const (
 func TestClient(t *testing.T) {
 	c := &client{t: t, base: start(t)}
 	same(t, "before login", golden(c.do("GET", "/api", "")), anonymous)
-	same(t, "login", golden(c.login("admin", "datarhei")), head+`{"access_token":"TOKEN","refresh_token":"TOKEN"}`)
+	same(t, "login", golden(c.login("admin", "datarhei")), pairs)
 	token := func(text string) string { return segment(t, text, 0) + masked(segment(t, text, 1)) }
 	access := `{"alg":"HS256","typ":"JWT"}{"exi":600,"exp":TIME,"iat":TIME,"iss":"datarhei-core","jti":"UUID","sub":"admin","usefor":"access"}`
 	same(t, "access token", token(c.access), access)
@@ -60,7 +62,7 @@ func TestRotation(t *testing.T) {
 		t.Error(says)
 	}
 	first := c.refresh
-	same(t, "refresh", golden(c.renew()), head+`{"access_token":"TOKEN","refresh_token":"TOKEN"}`)
+	same(t, "refresh", golden(c.renew()), pairs)
 	c.expect(200, "GET", "/api/v3/log", "")
 	if got := c.renew(); got.status != 200 {
 		t.Errorf("with the new refresh token: %d", got.status)
@@ -69,61 +71,26 @@ func TestRotation(t *testing.T) {
 	same(t, "spent", golden(c.renew()), missing)
 }
 
-// TestEndedSession refuses the refresh token of one session and not of another.
-func TestEndedSession(t *testing.T) {
-	core, err := newServer(settings{access: time.Minute, refresh: time.Hour, authLimit: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pairs [2]issuer.Pair
-	for i := range pairs {
-		if pairs[i], err = core.tokens.Issue(t.Context(), claims.Claims[struct{}]{Subject: "admin"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := core.tokens.Revoke(t.Context(), pairs[0].RefreshToken); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := core.tokens.RefreshWithoutRotation(t.Context(), pairs[0].RefreshToken); !errors.Is(err, issuer.ErrGrant) {
-		t.Errorf("of the session that has ended: %v", err)
-	}
-	if _, err := core.tokens.RefreshWithoutRotation(t.Context(), pairs[1].RefreshToken); err != nil {
-		t.Errorf("of the other: %v", err)
-	}
-}
-
 // TestExpiryOfRefresh sees no access token outlive its refresh token.
 func TestExpiryOfRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		core, err := newServer(settings{access: 4 * time.Minute, refresh: 5 * time.Minute, authLimit: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		issued, err := core.tokens.Issue(t.Context(), claims.Claims[struct{}]{Subject: "admin"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := mounted(t, Config{Username: "admin", Password: "datarhei", AccessLife: 4 * time.Minute, RefreshLife: 5 * time.Minute})
+		c.login("admin", "datarhei")
 		for _, life := range []string{`{"exi":240,`, `{"exi":120,`} {
-			fresh, err := core.tokens.RefreshWithoutRotation(t.Context(), issued.RefreshToken)
-			if err != nil || !strings.HasPrefix(segment(t, fresh.AccessToken, 1), life) {
-				t.Errorf("%v: %s, want %s", err, segment(t, fresh.AccessToken, 1), life)
+			if got := c.renew(); got.status != 200 || !strings.HasPrefix(segment(t, c.access, 1), life) {
+				t.Errorf("%d: %s, want %s", got.status, segment(t, c.access, 1), life)
 			}
 			time.Sleep(3 * time.Minute)
 		}
-		if _, err := core.tokens.RefreshWithoutRotation(t.Context(), issued.RefreshToken); !errors.Is(err, issuer.ErrGrant) {
-			t.Errorf("after its expiry: %v", err)
-		}
+		same(t, "after its expiry", golden(c.renew()), missing)
 	})
 }
 
 func TestAttacks(t *testing.T) {
 	c := &client{t: t, base: start(t, "-auth-limit", "1000")}
-	wrong := refused + "Www-Authenticate: Bearer realm=\"api\"\n" +
-		`{"code":401,"message":"Unauthorized","details":["Invalid authorization credentials: invalid username or password"]}`
-	same(t, "unknown user", golden(c.login("nobody", "datarhei")), wrong)
-	same(t, "wrong password", golden(c.login("admin", "guess")), wrong)
-	same(t, "nothing", golden(c.do("POST", "/api/login", `{}`)), "Bad Request\nCache-Control: no-store\nContent-Type: application/json\n"+
-		`{"code":400,"message":"Bad Request","details":["Missing authorization credentials"]}`)
+	same(t, "unknown user", golden(c.login("nobody", "datarhei")), wrongPassword)
+	same(t, "wrong password", golden(c.login("admin", "guess")), wrongPassword)
+	same(t, "nothing", golden(c.do("POST", "/api/login", `{}`)), nothing)
 	for _, row := range []struct {
 		name, method, path, body string
 		status                   int
@@ -171,12 +138,16 @@ func TestLimit(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
+	const tenant = "-auth0-issuer https://x.example/ -auth0-audience a -auth0-client-id c -auth0-users u "
+	without := func(flag string) string { return regexp.MustCompile(flag+` \S+ `).ReplaceAllString(tenant, "") }
 	for _, row := range []struct{ args, flag string }{
 		{"-access-ttl 0s", "-access-ttl"}, {"-refresh-ttl x", "-refresh-ttl"}, {"-auth-limit 0", "-auth-limit"},
-		{"-username=", "-username"}, {"-password=", "-password"}, {"-auth0-issuer nowhere", "-auth0-issuer"},
-		{"-auth0-issuer https://x.example/ -auth0-users a", "-auth0-audience"}, {"-auth0-issuer https://x.example/ -auth0-audience a", "-auth0-users"},
-		{"-auth0-issuer http://x.example/ -auth0-audience a -auth0-users b", "-auth0-issuer"}, {"-auth0-users a", "-auth0-issuer"},
-		{"-auth0-issuer https://x.example/ -auth0-audience a -auth0-users a,,b", "-auth0-users"},
+		{"-username=", "-username:"}, {"-password=", "-password:"}, {"-auth0-issuer nowhere", "-auth0-issuer"},
+		{without("-auth0-issuer"), "-auth0-issuer:"}, {without("-auth0-audience"), "-auth0-audience:"},
+		{without("-auth0-client-id"), "-auth0-client-id:"}, {without("-auth0-users"), "-auth0-users:"},
+		{"-auth0-users=", "-auth0-issuer:"}, {tenant + "-auth0-issuer http://x.example/", "-auth0-issuer:"},
+		{tenant + "-auth0-users a,,b", "-auth0-users:"}, {tenant + "-auth0-users a,admin", "-auth0-users:"},
+		{tenant + "-first-auth password", "-first-auth"}, {tenant + "-first-auth=", "-first-auth"}, {"-first-auth auth0", "-first-auth:"},
 		{"-addr nowhere", "-addr"}, {"-nonsense", "-nonsense"}, {"more", "more"},
 	} {
 		var out, errs bytes.Buffer
@@ -184,4 +155,33 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
 		}
 	}
+}
+
+// TestConfig counts the mistakes that New reports together.
+func TestConfig(t *testing.T) {
+	good := Config{Username: "me", Password: "secret"}
+	half := good
+	half.Auth0 = Tenant{Issuer: "https://x.example/"}
+	short := good
+	short.AccessLife, short.RefreshLife, short.AuthLimit = time.Millisecond, time.Millisecond, -1
+	for name, row := range map[string]struct {
+		config   Config
+		mistakes int
+	}{
+		"the zero Config": {Config{}, 2}, "half a tenant": {half, 4}, "an order of one": {Config{Username: "me", Password: "secret", FirstAuth: auth0}, 1},
+		"short": {short, 3}, "right": {good, 0},
+	} {
+		handler, err := New(row.config)
+		got := 0
+		if all, ok := err.(interface{ Unwrap() []error }); ok {
+			got = len(all.Unwrap())
+		}
+		if got != row.mistakes || (handler == nil) != (row.mistakes > 0) {
+			t.Errorf("%s: %v, %v", name, handler, err)
+		}
+	}
+}
+
+func unauthorized(challenge, detail string) string {
+	return refused + "Www-Authenticate: " + challenge + "\n" + `{"code":401,"message":"Unauthorized","details":["` + detail + `"]}`
 }

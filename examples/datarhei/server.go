@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
-	"github.com/gatehouse-go/gatehouse/claims/jwks"
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
@@ -22,20 +23,22 @@ var dialect = claims.Dialect{
 }
 
 type server struct {
-	http.Handler
-	settings settings
-	about    about
-	id       string
-	started  time.Time
-	tokens   *issuer.Issuer[struct{}]
-	guard    *middleware.Guard[struct{}]
-	foreign  *claims.Verifier[struct{}] // reads tokens of the tenant; nil if there is none
-	keys     *jwks.Set                  // the tenant's
+	config  Config
+	id      string
+	started time.Time
+	tokens  *issuer.Issuer[struct{}]
+	guard   *middleware.Guard[struct{}]
+	tenant  *tenantVerifier // nil if there is none
 }
 
-func newServer(s settings) (*server, error) {
-	core := &server{settings: s, id: uuid(), started: time.Now()}
-	core.about = newAbout(s)
+// New returns the server, or every mistake in c. It answers /api and all that is
+// below, and starts nothing in the background.
+func New(c Config) (http.Handler, error) {
+	c, err := c.settled()
+	if err != nil {
+		return nil, err
+	}
+	core := &server{config: c, id: uuid(), started: time.Now()}
 
 	// A real server loads its secret, and keeps sessions in a store that
 	// outlives it.
@@ -51,7 +54,7 @@ func newServer(s settings) (*server, error) {
 	}
 	core.tokens, err = issuer.New(issuer.Config[struct{}]{
 		Issuer: issuerName, Dialect: dialect, Keys: keys, NoKeyID: true, UUIDs: true,
-		Store: issuer.NewMemoryStore(), AccessLife: s.access, RefreshLife: s.refresh, Logger: s.logger,
+		Store: issuer.NewMemoryStore(), AccessLife: c.AccessLife, RefreshLife: c.RefreshLife, Logger: c.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -60,35 +63,26 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	core.guard = middleware.New(verify, middleware.Config{Deny: deny, Logger: s.logger})
+	core.guard = middleware.New(verify, middleware.Config{Deny: deny, Logger: c.Logger})
 	limits, err := ratelimit.NewSet(ratelimit.Config{
-		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(s.authLimit, time.Minute),
-		Key: ratelimit.RemoteIP, Quiet: true, Deny: limited, Logger: s.logger,
+		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(c.AuthLimit, time.Minute),
+		Key: ratelimit.RemoteIP, Quiet: true, Deny: limited, Logger: c.Logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if s.auth0.configured() {
-		if core.foreign, core.keys, err = s.auth0.verifier(s.logger); err != nil {
+	if c.Auth0.configured() {
+		if core.tenant, err = c.Auth0.verifier(); err != nil {
 			return nil, err
 		}
 	}
-	core.Handler = core.routes(limits.Handler("DefaultRateLimitAuth"))
-	return core, nil
-}
-
-// close ends what runs in the background.
-func (s *server) close() {
-	if s.keys != nil {
-		s.keys.Close()
-	}
+	return core.routes(limits.Handler("DefaultRateLimitAuth")), nil
 }
 
 // routes puts all below /api behind the guard but for logins and the greeting:
 // what there is, and by which methods, is for those who have come in.
 func (s *server) routes(auth func(http.Handler) http.Handler) http.Handler {
 	open, guarded := http.NewServeMux(), http.NewServeMux()
-	open.HandleFunc("/", notFound)
 	open.Handle("/api", s.guard.Handler(guarded))
 	open.Handle("/api/", s.guard.Handler(guarded))
 	open.HandleFunc("GET /api", s.greet)
@@ -103,43 +97,18 @@ func (s *server) routes(auth func(http.Handler) http.Handler) http.Handler {
 	guarded.HandleFunc("/api/login/refresh", only("GET, HEAD"))
 	guarded.HandleFunc("/api/v3/log", only("GET, HEAD"))
 	guarded.HandleFunc("GET /api/v3/log", s.log)
-	return open
-}
 
-// about is what the server says of itself.
-type about struct {
-	App       string   `json:"app"`
-	Auths     []string `json:"auths"`
-	Name      string   `json:"name,omitempty"`
-	ID        string   `json:"id,omitempty"`
-	CreatedAt string   `json:"created_at,omitempty"`
-	Uptime    *uint64  `json:"uptime_seconds,omitempty"`
-	Version   version  `json:"version"`
-}
-
-type version struct {
-	Number string `json:"number"`
-}
-
-// newAbout is what strangers are told.
-func newAbout(s settings) about {
-	a := about{App: "datarhei-core", Auths: []string{"localjwt"}, Version: version{"16.0.0"}}
-	if s.auth0.configured() {
-		a.Auths = append(a.Auths, s.auth0.announcement())
-	}
-	return a
-}
-
-// greet answers everybody, and tells callers with an access token more. Here a
-// bad token is as good as none, so it asks the guard and refuses nobody.
-func (s *server) greet(w http.ResponseWriter, r *http.Request) {
-	a := s.about
-	if _, err := s.guard.Check(r); err == nil {
-		uptime := uint64(time.Since(s.started).Seconds())
-		a.Name, a.ID, a.Version.Number = "core", s.id, "16.16.0"
-		a.CreatedAt, a.Uptime = s.started.UTC().Format(time.RFC3339), &uptime
-	}
-	answer(w, http.StatusOK, a)
+	// A preflight carries no token, so it is answered before the guard.
+	pages := http.NewServeMux()
+	pages.HandleFunc("/", notFound)
+	pages.Handle("/api", anyOrigin(open))
+	pages.Handle("/api/", anyOrigin(open))
+	return pages
 }
 
 func (s *server) log(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, []string{}) }
+
+func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
+	cmp.Or(s.config.Logger, slog.Default()).ErrorContext(r.Context(), "datarhei: request could not be answered", "path", r.URL.Path, "error", err)
+	refuse(w, http.StatusServiceUnavailable)
+}

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
@@ -19,48 +19,126 @@ const (
 	Peer        claims.Party = "ROLE_PEER"
 )
 
-// demoAccount is the one of a public test vector.
-const demoAccount = "alice@wonderland.space:7fbedb314a9b0c00caef967ac5cabb982ec45da828a0c58a9aafc854f32422ac:ROLE_PEER"
-
-type account struct {
-	email string
-	role  claims.Party
-	key   ed25519.PublicKey
+// Account is a row of a table of accounts. Email, Key and Role are required.
+type Account struct {
+	Email string
+	// ID names the account in the ledger, NAME@DOMAIN. It is acc in access
+	// tokens: whoever reads them decides by it.
+	ID string
+	// Key checks the signatures by which the account logs in.
+	Key  ed25519.PublicKey
+	Role claims.Party
+	// Profile is shown to the account itself, and decides nothing here.
+	Profile Profile
 }
 
-// accounts stands in for a table of accounts, by e-mail.
-type accounts map[string]account
+// Profile is what else the system knows of an account. The zero Profile is that
+// of a vendor without a name.
+type Profile struct {
+	IrohaKey             []byte // the public key of the ledger's own key pair
+	Salt                 string
+	PhoneNumber          string
+	FirstName, LastName  string
+	RoleName             string // in the company
+	PeerCompanyName      string
+	PeerOperatingCountry string
+	PeerType             string // LARGE_TELCO, MEDIUM_TELCO, SMALL_TELCO or VENDOR; the last if empty
+	PeerConnectionType   string // "Web" if empty
+	PeerGroup            string
+	Privileged           bool
+	Registered           time.Time // when the server starts, if zero
+	SubscriptionType     string    // TRIAL, FREEMIUM, PREMIUM or PAID; FREEMIUM if empty
+	SubscriptionExpiry   time.Time // the end of the year 9999 if zero
+}
 
-// add adds an account as a flag gives it.
-func (a accounts) add(text string) error {
-	part := strings.Split(text, ":")
-	if len(part) != 3 {
-		return errors.New("must be EMAIL:PUBLICKEYHEX:ROLE")
+func (p *Profile) settle() error {
+	defaults := map[*string]string{&p.PeerType: "VENDOR", &p.PeerConnectionType: "Web", &p.SubscriptionType: "FREEMIUM"}
+	for field, value := range defaults {
+		if *field == "" {
+			*field = value
+		}
 	}
-	email, err := ratelimit.Email(part[0])
-	if err != nil {
-		return fmt.Errorf("EMAIL: %w", err)
+	if p.Registered.IsZero() {
+		p.Registered = time.Now()
 	}
-	key, err := hex.DecodeString(part[1])
-	if err == nil {
-		_, err = claims.NewKey("EdDSA", "", ed25519.PublicKey(key))
+	if p.SubscriptionExpiry.IsZero() {
+		p.SubscriptionExpiry = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 	}
-	if err != nil {
-		return fmt.Errorf("PUBLICKEYHEX: %w", err)
+	switch {
+	case !slices.Contains([]string{"LARGE_TELCO", "MEDIUM_TELCO", "SMALL_TELCO", "VENDOR"}, p.PeerType):
+		return fmt.Errorf("PeerType %q is none of those that there are", p.PeerType)
+	case !slices.Contains([]string{"TRIAL", "FREEMIUM", "PREMIUM", "PAID"}, p.SubscriptionType):
+		return fmt.Errorf("SubscriptionType %q is none of those that there are", p.SubscriptionType)
 	}
-	role := claims.Party(part[2])
-	if !slices.Contains([]claims.Party{Admin, DomainAdmin, Peer}, role) {
-		return fmt.Errorf("ROLE %q is none of %s, %s and %s", role, Admin, DomainAdmin, Peer)
-	}
-	if _, twice := a[email]; twice {
-		return fmt.Errorf("EMAIL %s is given twice", email)
-	}
-	a[email] = account{email, role, key}
 	return nil
 }
 
+// shown is an account as the system shows it. Its documentation has two names for
+// each key and for isPrivileged, one in its table and one in its example: clients
+// that were written by either find theirs.
+type shown struct {
+	Email                  string       `json:"email"`
+	AccountID              string       `json:"accountId"`
+	AuthPubKeyHex          string       `json:"authPubKeyHex"`
+	AuthPublicKeyHex       string       `json:"authPublicKeyHex"`
+	IrohaPubKeyHex         string       `json:"irohaPubKeyHex"`
+	IrohaPublicKeyHex      string       `json:"irohaPublicKeyHex"`
+	Salt                   string       `json:"salt"`
+	Role                   claims.Party `json:"role"`
+	Status                 string       `json:"status"`
+	PhoneNumber            string       `json:"phoneNumber"`
+	FirstName              string       `json:"firstName"`
+	LastName               string       `json:"lastName"`
+	RoleName               string       `json:"roleName"`
+	PeerCompanyName        string       `json:"peerCompanyName"`
+	PeerOperatingCountry   string       `json:"peerOperatingCountry"`
+	PeerType               string       `json:"peerType"`
+	PeerConnectionType     string       `json:"peerConnectionType"`
+	PeerGroup              string       `json:"peerGroup"`
+	PeerIsPrivileged       bool         `json:"peerIsPrivileged"`
+	IsPrivileged           bool         `json:"isPrivileged"`
+	RegistrationDate       string       `json:"registrationDate"`
+	SubscriptionType       string       `json:"subscriptionType"`
+	SubscriptionExpiryDate string       `json:"subscriptionExpiryDate"`
+}
+
+func (a Account) shown() shown {
+	key, iroha, p := hex.EncodeToString(a.Key), hex.EncodeToString(a.Profile.IrohaKey), a.Profile
+	return shown{
+		Email: a.Email, AccountID: a.ID, AuthPubKeyHex: key, AuthPublicKeyHex: key, IrohaPubKeyHex: iroha, IrohaPublicKeyHex: iroha,
+		Salt: p.Salt, Role: a.Role, Status: "ACTIVE",
+		PhoneNumber: p.PhoneNumber, FirstName: p.FirstName, LastName: p.LastName, RoleName: p.RoleName,
+		PeerCompanyName: p.PeerCompanyName, PeerOperatingCountry: p.PeerOperatingCountry, PeerType: p.PeerType,
+		PeerConnectionType: p.PeerConnectionType, PeerGroup: p.PeerGroup, PeerIsPrivileged: p.Privileged, IsPrivileged: p.Privileged,
+		RegistrationDate: date(p.Registered), SubscriptionType: p.SubscriptionType, SubscriptionExpiryDate: date(p.SubscriptionExpiry),
+	}
+}
+
+func date(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+
+// checkedKey returns a copy of a key that no weak point is.
+func checkedKey(key ed25519.PublicKey) (ed25519.PublicKey, error) {
+	if len(key) != ed25519.PublicKeySize {
+		return nil, errors.New("the public key is not 32 bytes long")
+	}
+	key = slices.Clone(key)
+	_, err := claims.NewKey("EdDSA", "", key)
+	return key, err
+}
+
+// accounts stands in for a table of accounts, by e-mail.
+type accounts map[string]Account
+
+func newAccounts(all []Account) accounts {
+	table := accounts{}
+	for _, a := range all {
+		table[a.Email] = a
+	}
+	return table
+}
+
 // find returns the account of an address, however it is spelled.
-func (a accounts) find(address string) (account, bool) {
+func (a accounts) find(address string) (Account, bool) {
 	email, err := ratelimit.Email(address)
 	found, ok := a[email]
 	return found, ok && err == nil

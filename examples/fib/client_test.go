@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -54,7 +55,34 @@ func startLogged(t *testing.T, args ...string) (base string, stderr *bytes.Buffe
 type client struct {
 	t               *testing.T
 	base            string
+	via             http.RoundTripper // the network if nil
 	access, refresh string
+}
+
+// mounted makes a client of a server that is part of another program, and needs
+// no network: so time can be made to pass.
+func mounted(t *testing.T, c Config) *client {
+	t.Helper()
+	handler, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := http.NewServeMux()
+	program.Handle("/auth/api/v1/", handler)
+	return &client{t: t, base: c.Audience, via: inProcess{program}}
+}
+
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.RemoteAddr = "192.0.2.1:1234"
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
 const sessionPath = "/auth/api/v1/authentication-management/session"
@@ -75,7 +103,7 @@ func (c *client) do(method, path, body string) reply {
 	if c.access != "" {
 		r.Header.Set("Authorization", "Bearer "+c.access)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := (&http.Client{Transport: c.via}).Do(r)
 	if err != nil {
 		c.t.Fatal(err)
 	}

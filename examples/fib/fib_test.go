@@ -120,8 +120,9 @@ func TestClient(t *testing.T) {
 	if b.Acjti != a.Jti || b.Exp-a.Exp != 86100 {
 		t.Errorf("refresh token names %s, not %s, and lives %d s longer", b.Acjti, a.Jti, b.Exp-a.Exp)
 	}
-	same(t, "account", golden(c.do("GET", accountPath, "")), "OK\nCache-Control: no-store\nContent-Type: application/json\n"+
-		`{"status":{"code":200,"name":"OK"},"data":{"account":"alice@wonderland","email":"alice@wonderland.space","role":"ROLE_PEER"}}`)
+	if got := c.expect(200, "GET", accountPath, ""); !strings.HasPrefix(got.body, `{"status":{"code":200,"name":"OK"},"data":{"email":"alice@wonderland.space","accountId":"alice@wonderland",`) {
+		t.Errorf("account: %s", got.body)
+	}
 
 	first := c.refresh
 	same(t, "refresh", golden(c.renew()), golden(login))
@@ -277,16 +278,56 @@ func TestLimit(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	zero := strings.Repeat("00", 32)
+	zero, one := strings.Repeat("00", 32), strings.Split(demoAccount, ":")[1]
+	account := func(parts ...string) string { return "-account " + strings.Join(parts, ":") + " " }
+	twice := account("alice@mail.com", one, "ROLE_PEER") + account("alice@wonderland.space", one, "ROLE_PEER")
 	for _, row := range []struct{ args, flag string }{
 		{"-access-ttl 0s", "-access-ttl"}, {"-refresh-ttl x", "-refresh-ttl"}, {"-account nobody", "-account"},
-		{"-account a@example.com:aa:ROLE_PEER", "-account"}, {"-account a@example.com:" + zero + ":ROLE_PEER", "-account"},
-		{"-account " + strings.Replace(demoAccount, "PEER", "KING", 1), "-account"}, {"-account " + demoAccount + " -account " + demoAccount, "-account"},
+		{account("a@example.com", "aa", "ROLE_PEER"), "-account:"}, {account("a@example.com", zero, "ROLE_PEER"), "-account:"},
+		{account("a@example.com", "xx", "ROLE_PEER"), "-account"}, {account("a@example.com", one, "ROLE_KING"), "-account:"},
+		{account("nobody", one, "ROLE_PEER"), "-account:"}, {account(demoAccount) + account(demoAccount), "-account:"},
+		{account(demoAccount, "alice"), "-account:"}, {account(demoAccount, "alice@"), "-account:"}, {account(demoAccount, "@sora"), "-account:"},
+		{account(demoAccount, "a@b@c"), "-account:"}, {account(demoAccount, "al#ce@sora"), "-account:"}, {account(demoAccount, ""), "-account"},
+		{account(demoAccount, "alice@sora", "more"), "-account"}, {account("o'hara@example.com", one, "ROLE_PEER"), "-account:"},
+		{twice, "-account:"}, {"-domain sora " + twice, "-account:"}, {strings.TrimSpace(twice) + ":Alice@Wonderland", "-account:"},
+		{account(demoAccount, "alice@sora") + account("bob@example.com", one, "ROLE_ADMIN", "alice@sora"), "-account:"},
+		{"-domain a@b", "-domain:"}, {"-domain=", "-account:"}, {"-audience \r", "-audience:"},
 		{"-auth-limit 0", "-auth-limit"}, {"-addr nowhere", "-addr"}, {"-nonsense", "-nonsense"}, {"more", "more"},
 	} {
 		var out, errs bytes.Buffer
-		if got := run(t.Context(), strings.Fields(row.args), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
+		args := strings.FieldsFunc(row.args, func(r rune) bool { return r == ' ' })
+		if got := run(t.Context(), args, &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
 			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
+		}
+	}
+}
+
+// TestConfig counts the mistakes that New reports together.
+func TestConfig(t *testing.T) {
+	demo, err := readAccount(demoAccount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	demo.ID = "alice@sora"
+	king, kind := demo, demo
+	king.Email, king.Role, kind.Email, kind.Profile.PeerType = "king@example.com", "ROLE_KING", "kind@example.com", "HUGE_TELCO"
+	good := Config{Accounts: []Account{demo}, Audience: "https://fib.example"}
+	short := good
+	short.AccessLife, short.RefreshLife, short.AuthLimit = time.Millisecond, time.Millisecond, -1
+	for name, row := range map[string]struct {
+		config   Config
+		mistakes int
+	}{
+		"the zero Config": {Config{}, 2}, "accounts": {Config{Accounts: []Account{king, demo, demo, kind}, Audience: "here"}, 4},
+		"short": {short, 3}, "right": {good, 0},
+	} {
+		handler, err := New(row.config)
+		got := 0
+		if all, ok := err.(interface{ Unwrap() []error }); ok {
+			got = len(all.Unwrap())
+		}
+		if got != row.mistakes || (handler == nil) != (row.mistakes > 0) {
+			t.Errorf("%s: %v, %v", name, handler, err)
 		}
 	}
 }

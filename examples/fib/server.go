@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
@@ -25,19 +26,25 @@ var dialect = claims.Dialect{
 	Members: []string{"acc", "sub", "acjti", "role", "exp", "jti"},
 }
 
-// app is what access tokens say besides.
+// app is what access tokens say besides: the account's id in the ledger.
 type app struct {
 	Account string `json:"acc"`
 }
 
 type server struct {
-	http.Handler
-	settings   settings
+	config     Config
+	accounts   accounts
 	tokens     *issuer.Issuer[app]
 	challenges *challenges
 }
 
-func newServer(s settings) (*server, error) {
+// New returns the server, or every mistake in c. It answers what is below
+// /auth/api/v1/, and starts nothing in the background.
+func New(c Config) (http.Handler, error) {
+	c, err := c.settled()
+	if err != nil {
+		return nil, err
+	}
 	// A real server loads its key, and keeps sessions in a store that outlives it.
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -52,10 +59,10 @@ func newServer(s settings) (*server, error) {
 		return nil, err
 	}
 	store := issuer.NewMemoryStore()
-	fib := &server{settings: s, challenges: newChallenges(s.audience, store)}
+	fib := &server{config: c, accounts: newAccounts(c.Accounts), challenges: newChallenges(c.Audience, store)}
 	fib.tokens, err = issuer.New(issuer.Config[app]{
 		Dialect: dialect, Keys: keys, NoKeyID: true, UUIDs: true, Store: store, Renew: fib.renew,
-		AccessLife: s.access, RefreshLife: s.refresh, Logger: s.logger,
+		AccessLife: c.AccessLife, RefreshLife: c.RefreshLife, Logger: c.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -69,10 +76,10 @@ func newServer(s settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	guard := middleware.New(live, middleware.Config{Deny: deny, Logger: s.logger})
+	guard := middleware.New(live, middleware.Config{Deny: deny, Logger: c.Logger})
 	limits, err := ratelimit.NewSet(ratelimit.Config{
-		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(s.authLimit, time.Minute),
-		Key: ratelimit.RemoteIP, Quiet: true, Deny: limited, Logger: s.logger,
+		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(c.AuthLimit, time.Minute),
+		Key: ratelimit.RemoteIP, Quiet: true, Deny: limited, Logger: c.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -91,11 +98,10 @@ func newServer(s settings) (*server, error) {
 	mux.Handle("GET "+peers+"/account", guard.Handler(http.HandlerFunc(fib.account)))
 	mux.Handle(peers+"/account", only("GET, HEAD"))
 	mux.HandleFunc("/", notFound)
-	fib.Handler = mux
-	return fib, nil
+	return mux, nil
 }
 
-// login is for whoever holds the key that is registered for an address. The
+// login is for the holder of the key that is registered for an address. The
 // proof is the signature of the address, as the original wants it, or of a
 // challenge. Nothing of it is logged: the former is good for ever.
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
@@ -109,23 +115,23 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	presented, readable := readProof(in.text("authPublicKeyHex"), in.text("signature"))
-	found, known := s.settings.accounts.find(email)
+	found, known := s.accounts.find(email)
 	text, nonce, expiry := email, "", time.Time{}
 	switch {
-	case challenge == "" && s.settings.challengeOnly:
+	case challenge == "" && s.config.ChallengeOnly:
 		refuse(w, http.StatusForbidden, "A challenge is required.")
 		return
-	case !known && !s.settings.hideUnknown:
+	case !known && !s.config.HideUnknown:
 		refuse(w, http.StatusNotFound, "User not found.")
 		return
 	case challenge != "":
 		var fresh bool
 		text = challenge
-		nonce, expiry, fresh = s.challenges.fresh(challenge, found.email, time.Now())
+		nonce, expiry, fresh = s.challenges.fresh(challenge, found.Email, time.Now())
 		readable = readable && fresh
 	}
-	// The key must be the registered one: anybody can sign with one of his own.
-	if !readable || !presented.of(text) || !known || !presented.key.Equal(found.key) {
+	// The key must be the registered one: anybody can sign with a new one.
+	if !readable || !presented.of(text) || !known || !presented.key.Equal(found.Key) {
 		refuse(w, http.StatusUnprocessableEntity, "The signature could not be verified.")
 		return
 	}
@@ -140,14 +146,8 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	pair, err := s.tokens.Issue(r.Context(), claims.Claims[app]{Subject: found.email, Party: found.role, App: app{s.accountOf(found)}})
+	pair, err := s.tokens.Issue(r.Context(), claims.Claims[app]{Subject: found.Email, Party: found.Role, App: app{found.ID}})
 	s.answerPair(w, r, pair, err, "User authorization has been successful.")
-}
-
-// accountOf is the account's id in the ledger.
-func (s *server) accountOf(a account) string {
-	name, _, _ := strings.Cut(a.email, "@")
-	return name + "@" + s.settings.domain
 }
 
 // challenge is ours: a text to sign in place of the address. It is the same for
@@ -191,17 +191,17 @@ func (s *server) answerPair(w http.ResponseWriter, r *http.Request, pair issuer.
 }
 
 func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
-	s.settings.logger.ErrorContext(r.Context(), "request could not be answered", "path", r.URL.Path, "error", err)
+	cmp.Or(s.config.Logger, slog.Default()).ErrorContext(r.Context(), "fib: request could not be answered", "path", r.URL.Path, "error", err)
 	refuse(w, http.StatusServiceUnavailable, "")
 }
 
 // renew reads the account again at every refresh.
 func (s *server) renew(_ context.Context, c *claims.Claims[app]) error {
-	found, known := s.settings.accounts.find(c.Subject)
+	found, known := s.accounts.find(c.Subject)
 	if !known {
 		return issuer.ErrRefused
 	}
-	c.Party, c.App = found.role, app{s.accountOf(found)}
+	c.Party, c.App = found.Role, app{found.ID}
 	return nil
 }
 
@@ -214,7 +214,13 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, "", struct{}{})
 }
 
+// account shows the caller's account as it is now, whatever the token says.
 func (s *server) account(w http.ResponseWriter, r *http.Request) {
 	caller := claims.MustFromContext[app](r.Context())
-	answer(w, http.StatusOK, "", map[string]any{"account": caller.App.Account, "email": caller.Subject, "role": caller.Party})
+	found, known := s.accounts.find(caller.Subject)
+	if !known {
+		refuse(w, http.StatusNotFound, "User not found.")
+		return
+	}
+	answer(w, http.StatusOK, "", found.shown())
 }

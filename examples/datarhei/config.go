@@ -68,26 +68,26 @@ func (c Config) settled() (Config, error) {
 	c.AuthLimit = cmp.Or(c.AuthLimit, 60)
 	c.Auth0.Users = slices.Clone(c.Auth0.Users)
 	var mistakes []error
-	wrong := func(is bool, format string, args ...any) {
+	wrong := func(is bool, field, format string, args ...any) {
 		if is {
-			mistakes = append(mistakes, fmt.Errorf(format, args...))
+			mistakes = append(mistakes, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
 		}
 	}
-	wrong(c.Username == "", "Username: must not be empty")
-	wrong(c.Password == "", "Password: must not be empty")
-	wrong(c.AccessLife < time.Second, "AccessLife: %v is less than a second", c.AccessLife)
-	wrong(c.RefreshLife < time.Second, "RefreshLife: %v is less than a second", c.RefreshLife)
-	wrong(c.AuthLimit < 0, "AuthLimit: %d is less than 0", c.AuthLimit)
+	wrong(c.Username == "", "Username", "must not be empty")
+	wrong(c.Password == "", "Password", "must not be empty")
+	wrong(c.AccessLife < time.Second, "AccessLife", "%v is less than a second", c.AccessLife)
+	wrong(c.RefreshLife < time.Second, "RefreshLife", "%v is less than a second", c.RefreshLife)
+	wrong(c.AuthLimit < 0, "AuthLimit", "%d is less than 0", c.AuthLimit)
 	if t := c.Auth0; t.configured() {
-		wrong(t.Issuer == "", "Auth0.Issuer: is needed with the tenant's other settings")
-		wrong(t.Audience == "", "Auth0.Audience: is needed with a tenant")
-		wrong(t.ClientID == "", "Auth0.ClientID: is needed with a tenant")
-		wrong(len(t.Users) == 0 || slices.Contains(t.Users, ""), "Auth0.Users: names of users are needed with a tenant")
+		wrong(t.Issuer == "", "Auth0.Issuer", "is needed with the tenant's other settings")
+		wrong(t.Audience == "", "Auth0.Audience", "is needed with a tenant")
+		wrong(t.ClientID == "", "Auth0.ClientID", "is needed with a tenant")
+		wrong(len(t.Users) == 0 || slices.Contains(t.Users, ""), "Auth0.Users", "names of users are needed with a tenant")
 		// Tokens name their subject and not the way it came in.
-		wrong(slices.Contains(t.Users, c.Username), "Auth0.Users: %q is the user with the password", c.Username)
-		wrong(t.Keys == nil && t.Issuer != "", "Auth0.Keys: are needed with a tenant")
+		wrong(slices.Contains(t.Users, c.Username), "Auth0.Users", "%q is the user with the password", c.Username)
+		wrong(t.Keys == nil && t.Issuer != "", "Auth0.Keys", "are needed with a tenant")
 	}
-	wrong(c.FirstAuth != "" && c.FirstAuth != localJWT && c.FirstAuth != auth0, "FirstAuth: %q is neither localjwt nor auth0", c.FirstAuth)
-	wrong(c.FirstAuth == auth0 && !c.Auth0.configured(), "FirstAuth: auth0 needs a tenant")
+	wrong(c.FirstAuth != "" && c.FirstAuth != localJWT && c.FirstAuth != auth0, "FirstAuth", "%q is neither localjwt nor auth0", c.FirstAuth)
+	wrong(c.FirstAuth == auth0 && !c.Auth0.configured(), "FirstAuth", "auth0 needs a tenant")
 	return c, errors.Join(mistakes...)
 }

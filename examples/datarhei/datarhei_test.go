@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -138,6 +139,8 @@ func TestLimit(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
+	ended, end := context.WithCancel(t.Context()) // what is taken for right ends at once
+	end()
 	const tenant = "-auth0-issuer https://x.example/ -auth0-audience a -auth0-client-id c -auth0-users u "
 	without := func(flag string) string { return regexp.MustCompile(flag+` \S+ `).ReplaceAllString(tenant, "") }
 	for _, row := range []struct{ args, flag string }{
@@ -151,7 +154,7 @@ func TestFlags(t *testing.T) {
 		{"-addr nowhere", "-addr"}, {"-nonsense", "-nonsense"}, {"more", "more"},
 	} {
 		var out, errs bytes.Buffer
-		if got := run(t.Context(), strings.Fields(row.args), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
+		if got := run(ended, strings.Fields(row.args), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
 			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
 		}
 	}

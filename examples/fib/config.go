@@ -56,18 +56,18 @@ func (c Config) settled() (Config, error) {
 	c.AccessLife = min(cmp.Or(c.AccessLife, 5*time.Minute), c.RefreshLife)
 	c.AuthLimit = cmp.Or(c.AuthLimit, 60)
 	var mistakes []error
-	wrong := func(is bool, format string, args ...any) {
+	wrong := func(is bool, field, format string, args ...any) {
 		if is {
-			mistakes = append(mistakes, fmt.Errorf(format, args...))
+			mistakes = append(mistakes, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
 		}
 	}
-	wrong(c.AccessLife < time.Second, "AccessLife: %v is less than a second", c.AccessLife)
-	wrong(c.RefreshLife < time.Second, "RefreshLife: %v is less than a second", c.RefreshLife)
-	wrong(c.AuthLimit < 0, "AuthLimit: %d is less than 0", c.AuthLimit)
+	wrong(c.AccessLife < time.Second, "AccessLife", "%v is less than a second", c.AccessLife)
+	wrong(c.RefreshLife < time.Second, "RefreshLife", "%v is less than a second", c.RefreshLife)
+	wrong(c.AuthLimit < 0, "AuthLimit", "%d is less than 0", c.AuthLimit)
 	// Each line of a challenge means something.
-	wrong(c.Audience == "" || strings.ContainsAny(c.Audience, "\r\n"), "Audience: %q must be one line, and not empty", c.Audience)
-	wrong(c.Domain != "" && !nameForm.MatchString(c.Domain), "Domain: %q is not of the form %s", c.Domain, name)
-	wrong(len(c.Accounts) == 0, "Accounts: at least one is needed")
+	wrong(c.Audience == "" || strings.ContainsAny(c.Audience, "\r\n"), "Audience", "%q must be one line, and not empty", c.Audience)
+	wrong(c.Domain != "" && !nameForm.MatchString(c.Domain), "Domain", "%q is not of the form %s", c.Domain, name)
+	wrong(len(c.Accounts) == 0, "Accounts", "at least one is needed")
 
 	c.Accounts = slices.Clone(c.Accounts)
 	owners := map[string]string{} // of ids, by e-mail
@@ -79,11 +79,11 @@ func (c Config) settled() (Config, error) {
 			mistakes = append(mistakes, fmt.Errorf("Accounts: %q: %w", given, err))
 			continue
 		}
-		wrong(seen[a.Email], "Accounts: %q is given twice", a.Email)
+		wrong(seen[a.Email], "Accounts", "%q is given twice", a.Email)
 		seen[a.Email] = true
 		// The ledger knows small letters from capitals. People do not.
 		id := strings.ToLower(a.ID)
-		wrong(owners[id] != "", "Accounts: %q and %q have one id, %s: name it for one of them", owners[id], a.Email, a.ID)
+		wrong(owners[id] != "", "Accounts", "%q and %q have one id, %s: name it for one of them", owners[id], a.Email, a.ID)
 		owners[id] = a.Email
 		c.Accounts[i] = a
 	}

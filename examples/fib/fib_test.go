@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
@@ -278,6 +279,8 @@ func TestLimit(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
+	ended, end := context.WithCancel(t.Context()) // what is taken for right ends at once
+	end()
 	zero, one := strings.Repeat("00", 32), strings.Split(demoAccount, ":")[1]
 	account := func(parts ...string) string { return "-account " + strings.Join(parts, ":") + " " }
 	twice := account("alice@mail.com", one, "ROLE_PEER") + account("alice@wonderland.space", one, "ROLE_PEER")
@@ -296,7 +299,7 @@ func TestFlags(t *testing.T) {
 	} {
 		var out, errs bytes.Buffer
 		args := strings.FieldsFunc(row.args, func(r rune) bool { return r == ' ' })
-		if got := run(t.Context(), args, &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
+		if got := run(ended, args, &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
 			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
 		}
 	}

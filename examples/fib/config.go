@@ -76,7 +76,7 @@ func (c Config) settled() (Config, error) {
 		given := c.Accounts[i].Email
 		a, err := c.Accounts[i].settled(c.Domain)
 		if err != nil {
-			mistakes = append(mistakes, fmt.Errorf("Accounts: %q: %w", given, err))
+			wrong(true, "Accounts", "%q: %v", given, err)
 			continue
 		}
 		wrong(seen[a.Email], "Accounts", "%q is given twice", a.Email)

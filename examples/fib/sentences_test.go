@@ -20,7 +20,7 @@ import (
 const (
 	authorizing = "FIB, Authorizing an account"
 	samples     = "FIB, Authorizing an account: its sample tokens"
-	signing     = "FIB, Signing user email addresses"
+	proving     = "FIB, Signing user email addresses"
 	refreshing  = "FIB, Refreshing authentication tokens"
 	leaving     = "FIB, Logging a user out of the system"
 	details     = "FIB, Retrieving user details"
@@ -175,7 +175,7 @@ var sentences = []sentence{
 			}
 		}
 	}},
-	{signing, "what is signed is the BLAKE2b-256 digest of the address; the Iroha libraries set its last bit", "", func(t *testing.T, c *client, key ed25519.PrivateKey) {
+	{proving, "what is signed is the BLAKE2b-256 digest of the address; the Iroha libraries set its last bit", "", func(t *testing.T, c *client, key ed25519.PrivateKey) {
 		for bit := range byte(2) {
 			if got := c.session(mail, key, mail, bit, ""); got.status != 200 {
 				t.Errorf("bit %d: %d", bit, got.status)

@@ -23,7 +23,7 @@ const (
 type Account struct {
 	Email string
 	// ID names the account in the ledger, NAME@DOMAIN. It is acc in access
-	// tokens: whoever reads them decides by it.
+	// tokens, and services that read them decide by it.
 	ID string
 	// Key checks the signatures by which the account logs in.
 	Key  ed25519.PublicKey
@@ -58,6 +58,7 @@ func (p *Profile) settle() error {
 			*field = value
 		}
 	}
+	p.IrohaKey = slices.Clone(p.IrohaKey)
 	if p.Registered.IsZero() {
 		p.Registered = time.Now()
 	}
@@ -116,7 +117,7 @@ func (a Account) shown() shown {
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
-// checkedKey returns a copy of a key that no weak point is.
+// checkedKey returns a copy of a key, or what is wrong with it.
 func checkedKey(key ed25519.PublicKey) (ed25519.PublicKey, error) {
 	if len(key) != ed25519.PublicKeySize {
 		return nil, errors.New("the public key is not 32 bytes long")

@@ -111,8 +111,12 @@ func New(c Config) (*Lockout, error) {
 // When ctx ends after the guess is paid for, it is settled all the same. A code that
 // may be right only once must be used up by check itself, atomically.
 func (l *Lockout) Attempt(ctx context.Context, key string, check func(context.Context) (bool, error)) (Outcome, error) {
-	receipt := rand.Uint64()
-	charges, wait, err := l.apply(ctx, key, OpCharge, receipt)
+	var s step
+	if err := l.begin(&s, key); err != nil {
+		return Outcome{}, err
+	}
+	s.Op, s.Receipt = OpCharge, rand.Uint64()
+	charges, wait, err := l.apply(ctx, &s)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -121,12 +125,14 @@ func (l *Lockout) Attempt(ctx context.Context, key string, check func(context.Co
 	}
 	right, err := check(ctx)
 	switch {
-	case errors.Is(err, ErrUndecided):
-		return l.settle(ctx, key, OpRefund, receipt, charges), err
+	case err != nil && errors.Is(err, ErrUndecided):
+		s.Op = OpRefund
+		return l.settle(ctx, &s, charges), err
 	case err != nil || !right:
 		return l.outcome(charges), err
 	}
-	o := l.settle(ctx, key, OpClear, receipt, charges)
+	s.Op = OpClear
+	o := l.settle(ctx, &s, charges)
 	o.Right = true
 	return o, nil
 }
@@ -141,8 +147,11 @@ func (l *Lockout) outcome(charges int) Outcome {
 
 // settle ends an attempt even if the client has gone. If the store does not take it
 // the charges stand, which is the safe side.
-func (l *Lockout) settle(ctx context.Context, key string, op Op, receipt uint64, charges int) Outcome {
-	left, _, err := l.apply(context.WithoutCancel(ctx), key, op, receipt)
+func (l *Lockout) settle(ctx context.Context, s *step, charges int) Outcome {
+	if l.memory == nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	left, _, err := l.apply(ctx, s)
 	if err != nil {
 		l.logger().ErrorContext(ctx, "lockout: a guess could not be settled and stays counted", "lockout", l.entry.Name, "error", err)
 		return l.outcome(charges)
@@ -153,7 +162,12 @@ func (l *Lockout) settle(ctx context.Context, key string, op Op, receipt uint64,
 // Unblock forgives all guesses at key, and so ends a block. Who may do so is for
 // the caller to judge.
 func (l *Lockout) Unblock(ctx context.Context, key string) error {
-	_, _, err := l.apply(ctx, key, OpClear, 0)
+	var s step
+	if err := l.begin(&s, key); err != nil {
+		return err
+	}
+	s.Op = OpClear
+	_, _, err := l.apply(ctx, &s)
 	return err
 }
 
@@ -161,25 +175,44 @@ func (l *Lockout) Unblock(ctx context.Context, key string) error {
 // blocked, 0 if it isn't. It is for display: never decide by it whether to look
 // at a guess; [Lockout.Attempt] does, without a gap.
 func (l *Lockout) Status(ctx context.Context, key string) (left int, blocked time.Duration, err error) {
-	charges, wait, err := l.apply(ctx, key, OpPeek, 0)
+	var s step
+	if err := l.begin(&s, key); err != nil {
+		return 0, 0, err
+	}
+	s.Op = OpPeek
+	charges, wait, err := l.apply(ctx, &s)
 	if err != nil {
 		return 0, 0, err
 	}
 	return max(0, l.entry.Tries-charges), wait, nil
 }
 
-// apply is the one way to the store.
-func (l *Lockout) apply(ctx context.Context, key string, op Op, receipt uint64) (charges int, wait time.Duration, err error) {
-	if l == nil || l.store == nil {
-		return 0, 0, errors.New("lockout: Lockout was not made by New")
+// step is an entry on its way to the store.
+type step struct {
+	Entry
+	digest named.Digest // of the key in memory, where an attempt needs it twice
+}
+
+// begin sets all of s but Op and Receipt.
+func (l *Lockout) begin(s *step, key string) error {
+	switch {
+	case l == nil || l.store == nil:
+		return errors.New("lockout: Lockout was not made by New")
+	case key == "":
+		return errors.New("lockout: key is empty")
 	}
-	if key == "" {
-		return 0, 0, errors.New("lockout: key is empty")
-	}
-	e := l.entry
-	e.Key, e.Op, e.Receipt = named.Bound(key), op, receipt
+	s.Entry = l.entry
+	s.Key = named.Bound(key)
 	if l.memory != nil {
-		charges, wait, err := l.memory.apply(l.space, &e)
+		s.digest = l.memory.secret.Digest(l.space, s.Key)
+	}
+	return nil
+}
+
+// apply is the one way to the store.
+func (l *Lockout) apply(ctx context.Context, s *step) (charges int, wait time.Duration, err error) {
+	if l.memory != nil {
+		charges, wait, err := l.memory.apply(s.digest, &s.Entry)
 		if err != nil {
 			l.alert(ctx, err)
 		}
@@ -187,7 +220,7 @@ func (l *Lockout) apply(ctx context.Context, key string, op Op, receipt uint64) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	charges, wait, err = l.store.Apply(ctx, e)
+	charges, wait, err = l.store.Apply(ctx, s.Entry)
 	if err != nil {
 		return 0, 0, fmt.Errorf("lockout: store: %w", err)
 	}

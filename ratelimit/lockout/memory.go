@@ -3,7 +3,6 @@ package lockout
 import (
 	"context"
 	"math/bits"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,14 +39,6 @@ type MemoryStore struct {
 	swept atomic.Uint64
 }
 
-// shard is a part of the store under its own lock, no two in one cache line. The
-// clock is read under the lock, so that the time of a shard stands in order.
-type shard struct {
-	mu sync.Mutex
-	recordTable
-	_ [64]byte
-}
-
 const (
 	shardKeys  = 512                   // records in a shard at the bound
 	sweepEvery = 10 * time.Millisecond // at most one shard
@@ -78,16 +69,15 @@ func (m *MemoryStore) Apply(_ context.Context, e Entry) (charges int, wait time.
 	if err := e.validate(); err != nil {
 		return 0, 0, err
 	}
-	return m.apply(m.secret.Space(e.Name), &e)
+	return m.apply(m.secret.Digest(m.secret.Space(e.Name), e.Key), &e)
 }
 
 // apply is Apply of an entry that is known to be valid.
-func (m *MemoryStore) apply(space named.Digest, e *Entry) (charges int, wait time.Duration, err error) {
-	d := m.secret.Digest(space, e.Key)
+func (m *MemoryStore) apply(d named.Digest, e *Entry) (charges int, wait time.Duration, err error) {
 	s := &m.shards[d.Lo&m.mask]
 	s.mu.Lock()
 	now := m.time()
-	charges, wait, err = s.step(d, e, now, m.bound)
+	charges, wait, err = s.apply(d, e, now, m.bound)
 	s.mu.Unlock()
 	if due := m.due.Load(); now >= due {
 		m.sweep(now, due)

@@ -2,130 +2,178 @@ package lockout
 
 import (
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
 )
 
-// recordTable holds the records of a shard.
-type recordTable struct {
-	records map[named.Digest]*attempts
-	peak    int // entries that the map has room for
-	blocks  int // logs that block, or did when they were last touched
+// shard is a part of a MemoryStore under its own lock. Every record is found by its
+// digest, by when it expires, and, unless it blocks, by how many charges it has. So
+// no step looks at more than a few records, however many there are.
+type shard struct {
+	mu       sync.Mutex
+	records  table
+	blocking deadlines // of the records that block
+	counting deadlines // of the others
+	queues   []queue   // of the others, by their charges
+
+	_ [64]byte // no two shards in one cache line
+}
+
+// kept is the record of one key in a shard.
+type kept struct {
+	attempts
+	digest       named.Digest
+	next         *kept // in its bucket of the table
+	older, newer *kept // in its queue
+	place        int   // in its deadlines
 }
 
 var errFull = errors.New("lockout: MemoryStore is full of records that block")
 
-// step applies e to the record of d.
-func (t *recordTable) step(d named.Digest, e *Entry, now int64, bound int) (charges int, wait time.Duration, err error) {
-	a := t.records[d]
-	if a == nil && e.Op == OpCharge {
-		a, err = t.add(d, now, e.Tries, bound)
+// apply applies e to the record of d. bound is how many records there may be.
+func (s *shard) apply(d named.Digest, e *Entry, now int64, bound int) (charges int, wait time.Duration, err error) {
+	k := s.records.find(d)
+	if k == nil {
+		if e.Op != OpCharge {
+			return 0, 0, nil // nothing is known, nothing to change
+		}
+		if k, err = s.add(d, e.Tries, now, bound); err != nil {
+			return 0, 0, err
+		}
 	}
-	if a == nil {
-		return 0, 0, err
+	before := k.listed()
+	charges, wait = k.apply(e, now)
+	// The charge by which too many would block is taken back. What blocks stays
+	// until its block ends, so that others would find no room.
+	if k.blocks && !before.blocks && e.Op == OpCharge && wait == 0 && !s.mayBlock(now, bound/2) {
+		undo := *e
+		undo.Op = OpRefund
+		k.apply(&undo, now)
+		charges, wait, err = 0, 0, errFull
 	}
-	return t.apply(a, e, now, bound/2)
+	s.relist(k, before)
+	return charges, wait, err
 }
 
-// add makes an empty log, at the bound in the place of another.
-func (t *recordTable) add(d named.Digest, now int64, tries, bound int) (*attempts, error) {
-	if len(t.records) >= bound && !t.evict(now) {
+// mayBlock reports whether one more record may block.
+func (s *shard) mayBlock(now int64, most int) bool {
+	for len(s.blocking) >= most && s.blocking.expired(now) {
+		s.remove(s.blocking[0].record)
+	}
+	return len(s.blocking) < most
+}
+
+// add makes an empty record, at the bound in the place of another.
+func (s *shard) add(d named.Digest, tries int, now int64, bound int) (*kept, error) {
+	if s.records.size >= bound && !s.evict(now) {
 		return nil, errFull
 	}
-	if t.records == nil {
-		t.records = make(map[named.Digest]*attempts)
-	}
-	a := &attempts{charges: make([]charge, 0, tries)}
-	t.records[d] = a
-	t.peak = max(t.peak, len(t.records))
-	return a, nil
+	k := &kept{digest: d, attempts: attempts{charges: make([]charge, 0, min(tries, 8))}}
+	s.records.add(k)
+	s.list(k)
+	return k, nil
 }
 
-// apply is that of the log, but a charge by which more than most logs would block
-// is not made: those stay until they have ended, and the others need room.
-func (t *recordTable) apply(a *attempts, e *Entry, now int64, most int) (charges int, wait time.Duration, err error) {
-	before := a.blocks
-	charges, wait = a.apply(e, now)
-	t.count(before, a.blocks)
-	if before || !a.blocks || wait > 0 || t.blocks <= most {
-		return charges, wait, nil
-	}
-	if t.sweep(now); t.blocks <= most {
-		return charges, wait, nil
-	}
-	undo := *e
-	undo.Op = OpRefund
-	a.apply(&undo, now)
-	t.count(true, a.blocks)
-	return 0, 0, errFull
+// listing is what the lists go by.
+type listing struct {
+	blocks  bool
+	charges int
+	until   int64
 }
 
-func (t *recordTable) count(before, after bool) {
-	switch {
-	case after && !before:
-		t.blocks++
-	case before && !after:
-		t.blocks--
+func (k *kept) listed() listing { return listing{k.blocks, len(k.charges), k.until} }
+
+func (s *shard) list(k *kept) {
+	if k.blocks {
+		s.blocking.push(k)
+		return
+	}
+	s.counting.push(k)
+	s.queue(len(k.charges)).push(k)
+}
+
+func (s *shard) unlist(k *kept, as listing) {
+	if as.blocks {
+		s.blocking.remove(k.place)
+		return
+	}
+	s.counting.remove(k.place)
+	s.queues[as.charges].remove(k)
+}
+
+// relist lists a record by what it says now. One that says what it said before, as
+// after a look at its status, keeps its place in the queue.
+func (s *shard) relist(k *kept, before listing) {
+	switch now := k.listed(); {
+	case now == before:
+	case now.blocks || before.blocks:
+		s.unlist(k, before)
+		s.list(k)
+	default:
+		s.counting.update(k)
+		s.queues[before.charges].remove(k)
+		s.queue(now.charges).push(k)
 	}
 }
 
-func (t *recordTable) remove(d named.Digest, a *attempts) {
-	t.count(a.blocks, false)
-	delete(t.records, d)
+// queue is that of the records with n charges.
+func (s *shard) queue(n int) *queue {
+	for len(s.queues) <= n {
+		s.queues = append(s.queues, queue{})
+	}
+	return &s.queues[n]
 }
 
-// evict removes one that has expired, or else, of the logs with as many charges
-// as most have, the one whose last is oldest; but none that blocks still.
+// remove forgets a record.
+func (s *shard) remove(k *kept) {
+	s.unlist(k, k.listed())
+	s.records.remove(k)
+}
+
+// evict makes room for one record. It forgets one that has expired, or else, of the
+// records with as many charges as most have, the one that was left alone the
+// longest; but none that still blocks. It is false if all block.
 //
-// To have c charges at a key forgotten, a stranger thus has to bring a fair share
-// of the logs to c charges after them. The fewest charges first would be cheaper:
-// where all others block, or have many charges, a single guess at another key
-// would do. So would the soonest to expire, among windows of different length.
-func (t *recordTable) evict(now int64) bool {
-	var having [maxTries + 1]int // how many logs have so many charges
-	for d, a := range t.records {
-		if a.until <= now {
-			t.remove(d, a)
-			return true
-		}
-		if !a.blocks {
-			having[len(a.charges)]++
+// To push out a key with c charges, an attacker must first put c charges on a large
+// share of all other keys. Two simpler rules were rejected. Evicting the record with
+// the fewest charges: where most records block, one guess at another key pushes ours
+// out. Evicting the one that expires first: a short window always loses to a long
+// one.
+func (s *shard) evict(now int64) bool {
+	switch {
+	case s.counting.expired(now):
+		s.remove(s.counting[0].record)
+		return true
+	case s.blocking.expired(now):
+		s.remove(s.blocking[0].record)
+		return true
+	}
+	var most *queue
+	for n := range s.queues {
+		if q := &s.queues[n]; q.size > 0 && (most == nil || q.size > most.size) {
+			most = q
 		}
 	}
-	most := 0
-	for n := range having {
-		if having[n] > having[most] {
-			most = n
-		}
-	}
-	var victim named.Digest
-	var oldest *attempts
-	for d, a := range t.records {
-		if !a.blocks && len(a.charges) == most && (oldest == nil || a.last() < oldest.last()) {
-			victim, oldest = d, a
-		}
-	}
-	if oldest == nil {
+	if most == nil {
 		return false
 	}
-	t.remove(victim, oldest)
+	s.remove(most.oldest)
 	return true
 }
 
-// sweep removes the expired. A Go map never shrinks: one that was four times
-// as large is made anew.
-func (t *recordTable) sweep(now int64) {
-	for d, a := range t.records {
-		if now >= a.until {
-			t.remove(d, a)
-		}
+// sweep removes what has expired, and gives memory back when most of it is unused.
+func (s *shard) sweep(now int64) {
+	for s.counting.expired(now) {
+		s.remove(s.counting[0].record)
 	}
-	if len(t.records)*4 < t.peak {
-		records := make(map[named.Digest]*attempts, len(t.records))
-		for d, a := range t.records {
-			records[d] = a
-		}
-		t.records, t.peak = records, len(records)
+	for s.blocking.expired(now) {
+		s.remove(s.blocking[0].record)
+	}
+	if s.records.size < len(s.records.buckets)/8 {
+		s.records.resize(s.records.size)
+		s.counting, s.blocking = slices.Clone(s.counting), slices.Clone(s.blocking)
 	}
 }

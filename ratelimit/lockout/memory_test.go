@@ -31,7 +31,6 @@ func heap() uint64 {
 }
 
 func TestMemoryStore_bounded(t *testing.T) {
-	const bound = 512 // the smallest: one shard
 	t.Run("LO-25 a flood of unknown accounts frees no blocked one", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLockout(t, lockout.Config{Store: lockout.NewMemoryStore(bound)})

@@ -87,7 +87,7 @@ func readRecord(b []byte) (*attempts, error) {
 		return nil, fmt.Errorf("lockout: record is of version %d, and only %d can be read", format&^recordExtension, recordVersion)
 	case format&recordExtension != 0:
 		return nil, errors.New("lockout: record has an extension, and none can be read")
-	case len(b)%chargeSize != 1 || len(b) == 1:
+	case len(b)%chargeSize != 1 || len(b) == 1 || len(b) > 1+maxTries*chargeSize:
 		return nil, errDamaged
 	}
 	for b = b[1:]; len(b) > 0; b = b[chargeSize:] {

@@ -1,8 +1,12 @@
 package lockout_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -74,11 +78,14 @@ func TestEntry_Next_refuses(t *testing.T) {
 		t.Error(again, err)
 	}
 	for name, log := range map[string][]byte{
-		"LO-33 cut short":      one.Record[:len(one.Record)-1],
-		"LO-33 other format":   append([]byte{2}, one.Record[1:]...),
-		"LO-33 empty format":   {1},
-		"LO-33 negative times": append([]byte{1, 255}, one.Record[2:]...),
-		"LO-33 not in order":   append(append([]byte{}, one.Record...), make([]byte, 16)...),
+		"LO-33 cut short":       one.Record[:len(one.Record)-1],
+		"LO-33 other version":   append([]byte{2}, one.Record[1:]...),
+		"LO-33 extension":       append([]byte{0x81, 1, 7}, one.Record[1:]...),
+		"LO-33 empty, extended": {0x81, 0},
+		"LO-33 101 charges":     append([]byte{1}, bytes.Repeat(one.Record[1:], 101)...),
+		"LO-33 empty format":    {1},
+		"LO-33 negative times":  append([]byte{1, 255}, one.Record[2:]...),
+		"LO-33 not in order":    append(append([]byte{}, one.Record...), make([]byte, 16)...),
 	} {
 		if a, err := good.Next(log, now); err == nil {
 			t.Errorf("%s: %+v", name, a)
@@ -93,6 +100,68 @@ func TestEntry_Next_refuses(t *testing.T) {
 	if _, err := bad.Next(nil, now); err == nil {
 		t.Error("no operation")
 	}
+}
+
+// A record that commit afa7238 wrote, before there was a release: three charges, a
+// minute apart. All later versions read it, and add to it in the same form.
+func TestEntry_Next_recorded(t *testing.T) {
+	text, err := os.ReadFile("testdata/record-1.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := time.Date(2026, 11, 30, 12, 2, 0, 123456789, time.UTC)
+	e := lockout.Entry{Name: "recovery", Key: "ann@example.com", Op: lockout.OpPeek, Tries: 5, Window: day, Block: day}
+	if a, err := e.Next(record, last.Add(time.Hour)); a.Charges != 3 || a.Wait != 0 || a.Changed || !a.Until.Equal(last.Add(day)) || err != nil {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if a, err := e.Next(record, last.Add(day-time.Minute)); a.Charges != 1 || err != nil {
+		t.Errorf("after the window of two: %+v, %v", a, err)
+	}
+	e.Tries = 3
+	if a, err := e.Next(record, last.Add(time.Hour)); a.Charges != 3 || a.Wait != 23*time.Hour || err != nil {
+		t.Errorf("full: %+v, %v", a, err)
+	}
+	e.Op, e.Receipt, e.Tries = lockout.OpRefund, 1<<64-1, 5
+	if a, err := e.Next(record, last); a.Charges != 2 || err != nil {
+		t.Errorf("refunded: %+v, %v", a, err)
+	}
+	e.Op, e.Receipt = lockout.OpCharge, 4
+	a, err := e.Next(record, last.Add(time.Hour))
+	if a.Charges != 4 || err != nil || !bytes.HasPrefix(a.Record, record) {
+		t.Errorf("charged: %+v, %v", a, err)
+	}
+	again, err := e.Next(a.Record, last.Add(time.Hour))
+	if again.Charges != 4 || again.Changed || err != nil {
+		t.Errorf("charged again: %+v, %v", again, err)
+	}
+}
+
+// Reading and writing are inverse: what is read is written as it was, or refused.
+func FuzzEntry_Next(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add([]byte{1})
+	f.Add([]byte{0x81, 0})
+	f.Add(append([]byte{1}, make([]byte, 32)...))
+	peek := lockout.Entry{Name: "p", Key: "k", Op: lockout.OpPeek, Tries: 100, Window: 366 * day, Block: 366 * day}
+	f.Fuzz(func(t *testing.T, record []byte) {
+		a, err := peek.Next(record, time.Unix(0, 1<<62))
+		if err != nil || len(record) == 0 {
+			return
+		}
+		if n := (len(record) - 1) / 16; len(record)%16 != 1 || record[0] != 1 || a.Charges > n {
+			t.Errorf("%x was read as %d charges", record, a.Charges)
+		}
+		if !bytes.HasSuffix(record, bytes.TrimPrefix(a.Record, []byte{1})) && !a.Changed {
+			t.Errorf("%x became %x", record, a.Record)
+		}
+		if b, err := peek.Next(a.Record, time.Unix(0, 1<<62)); err != nil || b.Changed || b.Charges != a.Charges {
+			t.Errorf("%x became %x: %+v, %v", record, a.Record, b, err)
+		}
+	})
 }
 
 // A clock that is set back neither frees nor prolongs.

@@ -124,3 +124,62 @@ func ExampleLockout_incorrect() {
 	fmt.Println(looks, "of 100 guesses looked at")
 	// Output: 100 of 100 guesses looked at
 }
+
+// Each block is told once, however many guess: to the attempt that brought it about.
+// That is where the owner is warned.
+func ExampleOutcome() {
+	guesses, err := lockout.New(lockout.Config{Name: "recovery", Tries: 3, Block: time.Hour})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	wrong := func(context.Context) (bool, error) { return false, nil }
+	for range 5 {
+		outcome, err := guesses.Attempt(context.Background(), "ann@example.com", wrong)
+		switch {
+		case errors.Is(err, lockout.ErrBlocked):
+			fmt.Println("not looked at")
+		case err != nil:
+			fmt.Println("unavailable:", err)
+		case outcome.Blocked > 0:
+			fmt.Println("wrong; mail to ann: blocked for", outcome.Blocked)
+		default:
+			fmt.Println("wrong;", outcome.Left, "left")
+		}
+	}
+	// Output:
+	// wrong; 2 left
+	// wrong; 1 left
+	// wrong; mail to ann: blocked for 1h0m0s
+	// not looked at
+	// not looked at
+}
+
+// swapped keeps lockouts in anything that can swap a value for another if it is still
+// there: a row with a version, a file under a lock. Here it is a map.
+type swapped struct {
+	mu      sync.Mutex
+	records map[[2]string][]byte
+}
+
+func (s *swapped) Apply(_ context.Context, e lockout.Entry) (int, time.Duration, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := [2]string{e.Name, e.Key}
+	next, err := e.Next(s.records[id], time.Now())
+	if err == nil && next.Changed {
+		s.records[id] = next.Record // and removed at next.Until, or later
+	}
+	return next.Charges, next.Wait, err
+}
+
+func ExampleEntry_Next() {
+	guesses, err := lockout.New(lockout.Config{Name: "recovery", Store: &swapped{records: map[[2]string][]byte{}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	outcome, err := guesses.Attempt(context.Background(), "ann@example.com", func(context.Context) (bool, error) { return false, nil })
+	fmt.Println(outcome.Left, err)
+	// Output: 4 <nil>
+}

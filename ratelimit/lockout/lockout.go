@@ -13,12 +13,11 @@ import (
 )
 
 // A Lockout lets a key, such as an account, be guessed at a few times, and then
-// blocks it. Every guess is paid for, in one atomic step, before it is looked at:
-// no number of parallel guesses gets more looks than there are tries. A guess at a
-// blocked key is neither looked at nor paid for, so that nobody can prolong a block.
+// blocks it. Every guess is paid for before it is looked at. A guess at a blocked
+// key is neither looked at nor paid for.
 //
 // With the defaults and a code of six digits an attacker has 5 in a million a day,
-// 0.2 % in a year for each account. Everybody who knows a key can have it blocked:
+// 0.2 % in a year for each account. Anybody who knows a key can have it blocked, so
 // a lockout should stop recovery, not login.
 //
 // It is made by [New], immutable, and safe for concurrent use. The zero Lockout and
@@ -33,18 +32,22 @@ type Lockout struct {
 	full    *alarm.Alarm // of a MemoryStore
 }
 
-// Outcome is what an attempt tells of its key, by what the store said to it.
+// Outcome is what an attempt says about its guess and its key. It is zero where the
+// guess was not looked at because the key is blocked or the store failed.
 type Outcome struct {
-	Right bool // the guess was looked at, and right
+	// Right says that the guess was looked at, and is right.
+	Right bool
 
 	// Left is how many guesses are left after this one.
 	Left int
 
-	// Blocked is positive if this guess was the last that was left: the key is
-	// blocked for so long, from when it was charged. Of each block only the guess
-	// that brought it about is told here, and later guesses by a [BlockedError]. If
-	// the process ends while its check runs, or the check panics, nobody is told;
-	// the block stands.
+	// Blocked is positive if this guess took the last try: for so long the key is
+	// blocked, counted from when the guess was paid for.
+	//
+	// Each block is told to one attempt only, the one that brought it about. Later
+	// guesses get a [BlockedError]. Nobody is told if the process ends while check
+	// runs, if check panics, or if the store made the charge and its answer was
+	// lost. The block stands all the same.
 	Blocked time.Duration
 }
 
@@ -93,23 +96,32 @@ func New(c Config) (*Lockout, error) {
 	return l, nil
 }
 
-// Attempt pays for a guess at key, and then, once, has check look at it.
+// Attempt pays for a guess at key, and then, once, has check look at it. A guess is
+// right only if the Outcome says so: with an error the answer is no. What check says
+// decides what becomes of the payment:
 //
 //   - Right (true, nil): all guesses at key are forgiven. The answer stands even if
-//     the store does not take that; then the guesses still count.
+//     the store does not take that. Then the guesses still count.
 //   - Wrong (false, nil): the guess stays counted.
-//   - Undecided (an error that is [ErrUndecided], whatever is said besides):
-//     exactly this guess is refunded, and the error returned as it is.
+//   - Undecided (an error that is [ErrUndecided], whatever else is said): exactly
+//     this guess is refunded, and the error is returned as it is.
 //   - Any other error, such as that of a comparison: the guess stays counted, and
-//     the error is returned as it is. The guess is not right then.
-//   - check panics: the guess stays counted, and the panic goes on.
+//     the error is returned as it is.
+//   - A panic: the guess stays counted, and the panic goes on.
 //
-// Before check: a [BlockedError] says that the key is blocked, any other error that
-// the store failed. Then check has not been called, the Outcome is zero, and for all
-// the caller may know the answer is no.
+// # Without a look
 //
-// When ctx ends after the guess is paid for, it is settled all the same. A code that
-// may be right only once must be used up by check itself, atomically.
+// A [BlockedError] says that the key is blocked, any other error that did not come
+// from check that the store failed. Then check was not called.
+//
+// # When the client has gone
+//
+// When ctx ends after the guess is paid for, the guess is settled all the same.
+//
+// # Codes that are right once
+//
+// Two right guesses at once are both looked at. If a code may be right only once,
+// check must use it up itself, atomically.
 func (l *Lockout) Attempt(ctx context.Context, key string, check func(context.Context) (bool, error)) (Outcome, error) {
 	var s step
 	if err := l.begin(&s, key); err != nil {
@@ -124,6 +136,7 @@ func (l *Lockout) Attempt(ctx context.Context, key string, check func(context.Co
 		return Outcome{}, &BlockedError{RetryAfter: wait}
 	}
 	right, err := check(ctx)
+	// The error is asked first: what a check says beside an error proves nothing.
 	switch {
 	case err != nil && errors.Is(err, ErrUndecided):
 		s.Op = OpRefund
@@ -137,7 +150,7 @@ func (l *Lockout) Attempt(ctx context.Context, key string, check func(context.Co
 	return o, nil
 }
 
-// outcome is what so many charges mean.
+// outcome is what so many charges mean to the attempt that made the last of them.
 func (l *Lockout) outcome(charges int) Outcome {
 	if charges >= l.entry.Tries {
 		return Outcome{Blocked: l.entry.Block}
@@ -145,14 +158,15 @@ func (l *Lockout) outcome(charges int) Outcome {
 	return Outcome{Left: l.entry.Tries - charges}
 }
 
-// settle ends an attempt even if the client has gone. If the store does not take it
-// the charges stand, which is the safe side.
+// settle ends an attempt, by forgiving or by refunding.
 func (l *Lockout) settle(ctx context.Context, s *step, charges int) Outcome {
 	if l.memory == nil {
+		// A client that hangs up must not keep its refund from being made.
 		ctx = context.WithoutCancel(ctx)
 	}
 	left, _, err := l.apply(ctx, s)
 	if err != nil {
+		// The charge stands, which is the safe side. The answer is known and given.
 		l.logger().ErrorContext(ctx, "lockout: a guess could not be settled and stays counted", "lockout", l.entry.Name, "error", err)
 		return l.outcome(charges)
 	}
@@ -172,8 +186,8 @@ func (l *Lockout) Unblock(ctx context.Context, key string) error {
 }
 
 // Status says how many guesses are left for key, and for how long it is still
-// blocked, 0 if it isn't. It is for display: never decide by it whether to look
-// at a guess; [Lockout.Attempt] does, without a gap.
+// blocked, 0 if it isn't. It is for display: never decide by it whether to look at a
+// guess, as others guess between the two. [Lockout.Attempt] leaves no gap.
 func (l *Lockout) Status(ctx context.Context, key string) (left int, blocked time.Duration, err error) {
 	var s step
 	if err := l.begin(&s, key); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -472,4 +473,20 @@ type recorder struct {
 func (r *recorder) Apply(ctx context.Context, e lockout.Entry) (int, time.Duration, error) {
 	r.longest = max(r.longest, len(e.Key))
 	return r.Store.Apply(ctx, e)
+}
+
+// Without a Logger lines go to what is slog's default when they are logged.
+func TestConfig_Logger(t *testing.T) {
+	faults := &lockouttest.Faults{Store: lockout.NewMemoryStore(0), Before: func(call int) bool { return call == 2 }}
+	l := newLockout(t, lockout.Config{Store: faults})
+	var lines strings.Builder
+	was := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(was) })
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	if o, err := l.Attempt(t.Context(), "ann@example.com", right); !o.Right || err != nil {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if line := lines.String(); !strings.Contains(line, `msg="lockout: `) || !strings.Contains(line, `error="lockout: store: `) || strings.Contains(line, "ann") {
+		t.Errorf("%q", line)
+	}
 }

@@ -11,22 +11,28 @@ import (
 
 // A MemoryStore is a [Store] in the memory of one process. What it knows ends with
 // the process and is not shared: behind several processes each gives all tries anew,
-// and a restart forgets every block.
+// and a restart forgets every block. Memory is bounded: a record takes some 200 bytes.
 //
-// Memory is bounded. Keys are kept as 128-bit digests under a secret of the store,
-// never in plaintext.
+// # At the bound
 //
-// No rule can both bound it and never forget a block. This one never forgets a
-// block: when half of the records block, a key's last try is refused unseen, with an
-// error that the [Lockout] logs once a minute. Everybody else has all tries but the
-// last, and with Tries 1, none. Of the records that don't block, the oldest of those
-// with as many charges as most have makes room: with the default bound and 5 tries
-// it takes some 16,000 guesses at other keys for each that is forgotten. Against
-// such a flood limit guesses by address, make the store larger, or keep lockouts on
-// disk: issuer/recovery.NewLog.
+// No rule can both bound memory and never forget a block. This one never forgets a
+// block. When half of the records block, the last try of every other key is refused
+// unseen, with an error that the [Lockout] logs once a minute. Keys keep all tries
+// but the last; with Tries 1 that is none.
 //
-// Nothing runs in the background. What has expired is removed piece by piece by
-// the requests themselves. Time is monotonic: setting the clock changes nothing.
+// A new key takes the place of a record that does not block: of those with as many
+// charges as most have, the one that was left alone the longest. With the default
+// bound and 5 tries it takes some 16,000 guesses at other keys for each key that is
+// so forgotten. Against such a flood limit guesses by address, make the store larger,
+// or keep lockouts on disk, with issuer/recovery.
+//
+// A guess costs about the same in a full store as in an empty one.
+//
+// # Keys and time
+//
+// Keys are kept as 128-bit digests under a secret of the store, never in plaintext.
+// Time is monotonic: setting the clock changes nothing. Nothing runs in the
+// background. What has expired is removed piece by piece by the requests themselves.
 type MemoryStore struct {
 	secret named.Secret
 	base   time.Time

@@ -107,6 +107,33 @@ func TestMemoryStore_bounded(t *testing.T) {
 			guess(t, l, "new", 1)
 		})
 	})
+	t.Run("LO-25 guesses that are right or undecided push out one record in all", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLockout(t, lockout.Config{Store: lockout.NewMemoryStore(bound)})
+			for i := range bound {
+				guess(t, l, strconv.Itoa(i), 1)
+			}
+			for i := range 2000 {
+				if o, err := l.Attempt(t.Context(), "own"+strconv.Itoa(i), right); !o.Right || err != nil {
+					t.Fatal(o, err)
+				}
+				if _, err := l.Attempt(t.Context(), "others"+strconv.Itoa(i), undecided); !errors.Is(err, errDown) {
+					t.Fatal(err)
+				}
+			}
+			known := 0
+			for i := range bound {
+				if left, _, err := l.Status(t.Context(), strconv.Itoa(i)); err != nil {
+					t.Fatal(err)
+				} else if left == 4 {
+					known++
+				}
+			}
+			if known != bound-1 {
+				t.Errorf("%d of %d records are left", known, bound)
+			}
+		})
+	})
 	// However the memory has been filled before, one more look at the victim costs
 	// guesses at others: in a shard of 512 logs 64, a quarter of half of them.
 	for i := range 12 {

@@ -16,31 +16,31 @@ import (
 	"github.com/gatehouse-go/gatehouse/ratelimit/lockout/lockouttest"
 )
 
-// swapped is a store of values that are swapped whole.
-type swapped struct {
+// forgetful is a store of values that are swapped whole and removed when they expire.
+type forgetful struct {
 	lockout.Store
-	mu   sync.Mutex
-	logs map[[2]string]lockout.Applied
+	mu      sync.Mutex
+	records map[[2]string]lockout.Applied
 }
 
-func (s *swapped) Apply(_ context.Context, e lockout.Entry) (int, time.Duration, error) {
+func (s *forgetful) Apply(_ context.Context, e lockout.Entry) (int, time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.logs[[2]string{e.Name, e.Key}]
+	old := s.records[[2]string{e.Name, e.Key}]
 	now := time.Now()
 	if !now.Before(old.Until) { // may be removed
 		old = lockout.Applied{}
 	}
 	a, err := e.Next(old.Record, now)
 	if err == nil && a.Changed {
-		s.logs[[2]string{e.Name, e.Key}] = a
+		s.records[[2]string{e.Name, e.Key}] = a
 	}
 	return a.Charges, a.Wait, err
 }
 
 func TestEntry_Next(t *testing.T) {
 	lockouttest.Run(t, func(testing.TB) lockout.Store {
-		return &swapped{logs: make(map[[2]string]lockout.Applied)}
+		return &forgetful{records: make(map[[2]string]lockout.Applied)}
 	}, nil)
 }
 
@@ -49,7 +49,7 @@ func TestEntry_Next_sameAsMemory(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 2))
 			memory := lockout.NewMemoryStore(0)
-			values := &swapped{logs: make(map[[2]string]lockout.Applied)}
+			values := &forgetful{records: make(map[[2]string]lockout.Applied)}
 			for i := range 500 {
 				time.Sleep(time.Duration(rnd.Int64N(int64(time.Hour))))
 				e := lockout.Entry{
@@ -77,7 +77,7 @@ func TestEntry_Next_refuses(t *testing.T) {
 	if err != nil || again.Charges != 1 || again.Changed {
 		t.Error(again, err)
 	}
-	for name, log := range map[string][]byte{
+	for name, record := range map[string][]byte{
 		"LO-33 cut short":       one.Record[:len(one.Record)-1],
 		"LO-33 other version":   append([]byte{2}, one.Record[1:]...),
 		"LO-33 extension":       append([]byte{0x81, 1, 7}, one.Record[1:]...),
@@ -87,7 +87,7 @@ func TestEntry_Next_refuses(t *testing.T) {
 		"LO-33 negative times":  append([]byte{1, 255}, one.Record[2:]...),
 		"LO-33 not in order":    append(append([]byte{}, one.Record...), make([]byte, 16)...),
 	} {
-		if a, err := good.Next(log, now); err == nil {
+		if a, err := good.Next(record, now); err == nil {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}

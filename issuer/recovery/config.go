@@ -42,9 +42,10 @@ type Config struct {
 	//
 	// A Start that comes sooner sends nothing and ends nothing, and its answer is the
 	// same. The code that was sent last is still good then. So a stranger who asks
-	// again and again can neither fill a mailbox nor keep its owner from a code: the
-	// newest in the mailbox is good, whoever asked for it. 1 lets nobody end a code
-	// that is good, but then a mail that was lost delays its owner by a Life.
+	// again and again can't fill a mailbox, and can't keep its owner from a code: the
+	// newest one in the mailbox is good, even if a stranger asked for it. With 1 a
+	// good code is never ended by another, but the owner of a mail that was lost waits
+	// for a Life.
 	Codes int
 
 	// Alphabet and Length are what codes are made of: 8 of 32 letters and digits that

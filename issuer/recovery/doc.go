@@ -24,10 +24,10 @@
 //   - A store that fails refuses; then no guess is looked at.
 //   - Sending the right code twice locks nobody out.
 //   - Each block is told once, to [Config.Notify] and the log, by the guess that used
-//     up the tries. Nobody is told if the process ends between that charge and the
-//     notice, or if the store made the charge and its answer was lost. The block
-//     stands then, and the owner learns of it when he asks for a code. To tell it for
-//     certain would cost each wrong guess one more call of the store.
+//     up the tries. If the process ends between that charge and the notice, or if the
+//     store's answer to the charge is lost, the block stands and nobody is told. Its
+//     owner learns of it from the answer to the next Start. Certainty would cost one
+//     more call of the store for each wrong guess, in every system, for ever.
 //
 // # What strangers can fill
 //
@@ -40,11 +40,11 @@
 //   - A guess writes nothing into [Config.Store] where nobody has asked for a code.
 //     The lockout counts it in a store of its own, and a [lockout.MemoryStore] is
 //     bounded.
-//   - A guess over a [Log] does write, one record of some 100 bytes for each address
-//     guessed at, which stays for the lockout's Window or Block: 24 hours. The limit
-//     in front is all that bounds those. With 40 a minute one peer can make 57,600
-//     records a day, some 6 MB. Where that is too much, give the lockout a
-//     MemoryStore or Redis.
+//   - A guess over a [Log] does write: one record of some 100 bytes for each address
+//     guessed at. It stays for the lockout's Window or Block, which are 24 hours. The
+//     limit in front is all that bounds these records: with 40 a minute one peer can
+//     make 57,600 a day, some 6 MB and what the store adds. Where that is too much,
+//     give the lockout a MemoryStore or Redis.
 //
 // Three bounds of our own were rejected. Counters that several addresses share would
 // let strangers block their victims. Not counting where no code is open, or sharing

@@ -67,7 +67,8 @@ func Example() {
 }
 
 // Mail is sent outside the request: the answer takes as long whether there is an
-// account or not, and waits for no mail server.
+// account or not, and waits for no mail server. The limit in front bounds the records
+// that strangers can make.
 func ExampleRecovery_StartHandler() {
 	type mail struct{ to, code string }
 	queue := make(chan mail, 100)
@@ -81,7 +82,12 @@ func ExampleRecovery_StartHandler() {
 
 	codes := exampleCodes(nil)
 	accounts := map[string]bool{"ann@example.com": true}
-	start := codes.StartHandler(func(_ context.Context, email string) (func(context.Context, string) error, error) {
+	limit, err := ratelimit.New(ratelimit.Config{Name: "recovery", Limit: ratelimit.Per(40, time.Minute), Key: ratelimit.RemoteIP, Quiet: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	start := limit.Handler(codes.StartHandler(func(_ context.Context, email string) (func(context.Context, string) error, error) {
 		if !accounts[email] {
 			return nil, nil
 		}
@@ -93,7 +99,7 @@ func ExampleRecovery_StartHandler() {
 				return errors.New("the queue of mails is full") // is logged, and answered like success
 			}
 		}, nil
-	})
+	}))
 
 	for _, email := range []string{"ann@example.com", "nobody@example.com"} {
 		r := httptest.NewRequest("POST", "/recover-password", strings.NewReader("email="+url.QueryEscape(email)))
@@ -110,7 +116,26 @@ func ExampleRecovery_StartHandler() {
 	// mail to ann@example.com with a code of 8
 }
 
-// The flow as routes, each behind a limit.
+// A stranger asks for codes of ann's account again and again. Three mails are sent, and
+// the newest has a code that is good.
+func ExampleRecovery_Start() {
+	codes := exampleCodes(nil)
+	var mails []string
+	send := func(_ context.Context, code string) error { mails = append(mails, code); return nil }
+	for range 30 {
+		if err := codes.Start(context.Background(), "ann@example.com", send); err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Println(len(mails), "mails")
+	fmt.Println(codes.Redeem(context.Background(), "ann@example.com", mails[len(mails)-1]))
+	// Output:
+	// 3 mails
+	// true <nil>
+}
+
+// The flow as routes, each behind a limit by address of the peer. It bounds the records
+// that strangers can make.
 func ExampleRecovery_RedeemHandler() {
 	codes := exampleCodes(nil)
 	limits, err := ratelimit.NewSet(ratelimit.Config{Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(5, time.Minute), Key: ratelimit.RemoteIP, Quiet: true})
@@ -151,8 +176,10 @@ func ExampleRecovery_RedeemHandler() {
 	// remembered
 }
 
-// Without Redis: the lockout lives where the issuer keeps its sessions, and so
-// outlives the process and is shared by all machines.
+// Without Redis: the lockout lives where the issuer keeps its sessions, and so outlives
+// the process and is shared by all machines. Every address that strangers guess at has
+// a record there for 24 hours, so the limit in front of redeem is needed: see the
+// example of RedeemHandler.
 func ExampleNewLog() {
 	store := issuer.NewMemoryStore() // issuersql, really
 	log, err := recovery.NewLog(store)

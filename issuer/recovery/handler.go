@@ -169,7 +169,7 @@ func (r *Recovery) reply(w http.ResponseWriter, q *http.Request, err error) {
 	case errors.Is(err, errForbidden):
 		problem(w, http.StatusForbidden, "")
 	case errors.As(err, &blocked):
-		// Rounded up: who comes back then is let in.
+		// Rounded up, so that a client that waits so long is let in.
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((blocked.RetryAfter+time.Second-1)/time.Second), 10))
 		problem(w, http.StatusTooManyRequests, "Recovery is blocked after too many tries.")
 	default:

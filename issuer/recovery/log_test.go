@@ -109,6 +109,9 @@ func TestLog_records(t *testing.T) {
 		if len(store.swaps) != 5 {
 			t.Fatalf("%d writes, want 5", len(store.swaps))
 		}
+		if r := store.swaps[0]; len(r.Session)+len(r.Subject)+len(r.Data)+16 > 110 {
+			t.Errorf("a guess has %d bytes, documented as some 100", len(r.Session)+len(r.Subject)+len(r.Data)+16)
+		}
 		for i, r := range store.swaps {
 			if len(r.Session) > 32 || r.Session != store.swaps[0].Session || r.Version != uint64(i+1) {
 				t.Errorf("%+v", r)

@@ -191,6 +191,24 @@ func TestStartOvertakenByBlock(t *testing.T) {
 	})
 }
 
+// A start that was overtaken by a block voids its own code, but not the one that came
+// after an unblock.
+func TestStartOvertakenByUnblock(t *testing.T) {
+	s := &spy{Store: issuer.NewMemoryStore()}
+	f := newFlow(t, recovery.Config{Store: s})
+	var code string
+	s.before = []func(){func() { f.guess(ann, 5) }, func() {
+		if err := f.Unblock(t.Context(), ann); err != nil {
+			t.Error(err)
+		}
+		code = f.start(ann)
+	}}
+	if err := f.Start(t.Context(), ann, func(context.Context, string) error { return nil }); !errors.Is(err, lockout.ErrBlocked) {
+		t.Errorf("%v", err)
+	}
+	f.redeem(ann, code, true)
+}
+
 // A block is told once, however starts and guesses overtake each other.
 func TestNoticeOfOvertaken(t *testing.T) {
 	blocked := recovery.Event{Account: ann, Blocked: true, For: day}

@@ -53,8 +53,8 @@ func (s *state) good(now time.Time) bool {
 	return (s.Kind == open || s.Kind == decoy) && now.Before(s.Until)
 }
 
-// voided is s without its code. It keeps what is paid: who brings about a block shall
-// not gain new codes by it.
+// voided is s without its code. It keeps what is paid, or a stranger could have more
+// mails sent by bringing about a block.
 func (s *state) voided(until time.Time) state {
 	return state{Kind: void, Until: until, Paid: s.Paid, Known: s.Known}
 }
@@ -101,8 +101,8 @@ func (r *Recovery) rewrite(ctx context.Context, account string, next func(s stat
 			return issuer.Record{}, false, err
 		}
 		s, changed := next(s, now)
-		// What is paid outlives the code, or an account could be asked for anew with
-		// each code that expires.
+		// What is paid may outlive the code: without it a stranger could have
+		// Config.Codes mails sent in each Life.
 		return issuer.Record{Data: s.data(), Expiry: later(s.Until, s.Paid)}, changed, nil
 	})
 	if err != nil {
@@ -119,8 +119,9 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// maxSwaps is how often update tries. Each swap that is lost is one that somebody
-// else has won, and few callers write: so many at once are an attack.
+// maxSwaps is how often update tries. A swap is lost only to a caller that has won, so
+// a caller gives up only if a hundred others have written meanwhile. Of starts no more
+// than Config.Codes write, and a lockout takes no more charges than it has tries.
 const maxSwaps = 100
 
 // update replaces a record of store by the Data and Expiry that next gives it, and

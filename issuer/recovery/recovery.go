@@ -120,8 +120,8 @@ func (r *Recovery) voidRequest(ctx context.Context, account string, request uint
 // looked at. Any other error says that it could not be found out whether code is
 // right. If it was, it may have ended all the same; then a new one has to be asked for.
 //
-// A wrong guess costs two calls of the stores, three over a [Log]; the last one that
-// is left costs two more, to void the code.
+// A wrong guess costs two calls of the stores, three over a [Log]. The one that uses up
+// the tries costs up to two more, to void the code.
 func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, error) {
 	if err := r.usable(account); err != nil {
 		return false, err
@@ -140,8 +140,8 @@ func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, erro
 		}
 		return right, err
 	})
-	// The lockout gives this outcome to one guess of each block, so that its owner is
-	// told once, without asking the store again after each wrong guess.
+	// One guess of each block has this outcome. So a block is told once, and no wrong
+	// guess has to ask the store whether it was the last.
 	if outcome.Blocked > 0 {
 		r.blockBegan(context.WithoutCancel(ctx), account, outcome.Blocked)
 	}
@@ -152,7 +152,7 @@ func (r *Recovery) Redeem(ctx context.Context, account, code string) (bool, erro
 }
 
 // errSpent is the right code for the second time, as a double click sends it. It is
-// refused and not counted, or its owner would lock himself out.
+// refused and not counted, or owners would lock themselves out.
 var errSpent = errors.New("recovery: code was redeemed before")
 
 // spend looks at a guess that is paid for, and ends the code if it is right. Its

@@ -6,28 +6,14 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"unicode/utf8"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
-
-// The party types that guards name. Tokens hold their numbers.
-const (
-	Admin                     claims.Party = "1"
-	PropertyManagementCompany claims.Party = "2"
-)
-
-var partyNames = map[string]claims.Party{
-	"Admin": Admin, "PropertyManagementCompany": PropertyManagementCompany, "PoolManager": "3", "Contractor": "5", "User": "7",
-	"EnergyProvider": "10", "Guest": "11", "InsuranceBroker": "13", "Insurer": "14", "Mediator": "15",
-}
 
 // subject is the sub of a token, a JSON object in this system.
 type subject struct {
@@ -44,56 +30,15 @@ func subjectOf(text string) (s subject, err error) {
 	return s, json.Unmarshal([]byte(text), &s)
 }
 
-// user is an account as a flag gives it.
-type user struct {
-	email, password string
-	party           claims.Party
-	company         int
-}
-
-func parseUser(text string) (user, error) {
-	address, rest, _ := strings.Cut(text, ":")
-	end := strings.LastIndexByte(rest, ':')
-	if end < 1 {
-		return user{}, errors.New("must be EMAIL:PASSWORD:PARTY")
-	}
-	u := user{password: rest[:end], company: 2}
-	name, company, hasCompany := strings.Cut(rest[end+1:], "@")
-	var err error
-	if u.email, err = ratelimit.Email(address); err != nil {
-		return user{}, fmt.Errorf("EMAIL: %w", err)
-	}
-	if u.party = partyNames[name]; u.party == "" {
-		u.party = claims.Party(name)
-		if !slices.Contains(numbers(), u.party) {
-			return user{}, errors.New("PARTY is neither the name nor the number of a party type")
-		}
-	}
-	if hasCompany {
-		if u.company, err = strconv.Atoi(company); err != nil || u.company < 1 {
-			return user{}, errors.New("COMPANY is no number from 1")
-		}
-	}
-	return u, nil
-}
-
-func numbers() (all []claims.Party) {
-	for _, n := range partyNames {
-		all = append(all, n)
-	}
-	return all
-}
-
-// secondFactor says whether an account has one.
-type secondFactor struct{ required, skippable bool }
-
+// account is an account as it is kept.
 type account struct {
 	subject
-	email  string
-	party  claims.Party
-	second secondFactor
-	salt   []byte
-	hash   []byte
+	email     string
+	party     claims.Party
+	second    bool // there is a second factor
+	skippable bool // which the client may leave out
+	salt      []byte
+	hash      []byte
 }
 
 // accounts stands in for a table of users.
@@ -102,28 +47,16 @@ type accounts struct {
 	all []account // the account with id n at n-1
 }
 
-func newAccounts(s settings) (*accounts, error) {
+func newAccounts(given []Account) *accounts {
 	a := &accounts{}
-	for _, u := range s.users {
-		if _, twice := a.find(u.email); twice {
-			return nil, fmt.Errorf("-user: %s is given twice", u.email)
-		}
-		salt := make([]byte, 16)
-		rand.Read(salt)
+	for i, one := range given {
+		salt := newSalt()
 		a.all = append(a.all, account{
-			subject: subject{len(a.all) + 1, u.company}, email: u.email, party: u.party,
-			salt: salt, hash: hashOf(u.password, salt),
+			subject: subject{i + 1, one.Company}, email: one.Email, party: one.Party,
+			second: one.SecondFactor, skippable: one.Skippable, salt: salt, hash: hashOf(one.Password, salt),
 		})
 	}
-	for address, second := range s.second {
-		found, ok := a.find(address)
-		if !ok {
-			return nil, fmt.Errorf("-two-factor: there is no account %s", address)
-		}
-		second.required = true
-		a.all[found.Account-1].second = second
-	}
-	return a, nil
+	return a
 }
 
 // find returns the account of an address, however it is spelled.
@@ -167,8 +100,7 @@ func (a *accounts) authenticate(address, password string) (account, bool) {
 }
 
 func (a *accounts) setPassword(id int, password string) {
-	salt := make([]byte, 16)
-	rand.Read(salt)
+	salt := newSalt()
 	hash := hashOf(password, salt)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -180,6 +112,12 @@ func (a *accounts) setPassword(id int, password string) {
 const minPassword = 8
 
 func longEnough(password string) bool { return utf8.RuneCountInString(password) >= minPassword }
+
+func newSalt() []byte {
+	salt := make([]byte, 16)
+	rand.Read(salt)
+	return salt
+}
 
 // rounds make a guess cost about 20 ms.
 var rounds = 100_000

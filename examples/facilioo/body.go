@@ -79,8 +79,36 @@ func problem(w http.ResponseWriter, status int, detail string) {
 	}{"about:blank", http.StatusText(status), status, detail})
 }
 
-// blocked says when to come back.
-func blocked(w http.ResponseWriter, d time.Duration) {
+// wait says when to come back.
+func wait(w http.ResponseWriter, d time.Duration, detail string) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
-	problem(w, http.StatusTooManyRequests, "Too many wrong codes.")
+	problem(w, http.StatusTooManyRequests, detail)
 }
+
+// inOneForm answers what mux doesn't know as everything else is refused, where
+// mux itself would write plain text.
+func inOneForm(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		refusal := statusOnly{header: http.Header{}}
+		handler.ServeHTTP(&refusal, r)
+		if allow := refusal.header.Get("Allow"); allow != "" { // RFC 9110 §15.5.6: a 405 has it
+			w.Header().Set("Allow", allow)
+		}
+		problem(w, refusal.status, "")
+	})
+}
+
+// statusOnly keeps what mux would have answered, without the text.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (s *statusOnly) Header() http.Header         { return s.header }
+func (s *statusOnly) WriteHeader(status int)      { s.status = status }
+func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }

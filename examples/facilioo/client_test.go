@@ -4,16 +4,23 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 func init() { rounds = 1000 } // the race detector makes 100,000 too slow
@@ -49,7 +56,98 @@ func start(t *testing.T, args ...string) string {
 type client struct {
 	t               *testing.T
 	base            string
+	via             http.RoundTripper // the network if nil
 	access, refresh string
+}
+
+// mounted makes a client of a server that is part of another program, and needs
+// no network: so time can be made to pass.
+func mounted(t *testing.T, c Config) *client {
+	t.Helper()
+	handler, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inProcess(t, handler)
+}
+
+func inProcess(t *testing.T, handler http.Handler) *client {
+	program := http.NewServeMux()
+	program.Handle("/api/", handler)
+	return &client{t: t, base: "http://api.example", via: &noNetwork{Handler: program, from: "192.0.2.1"}}
+}
+
+// noNetwork calls a program where a client would send.
+type noNetwork struct {
+	http.Handler
+	from string
+}
+
+func (p *noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.RemoteAddr = p.from + ":1234"
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// oneKey is a schedule of one key. Making it takes long, so all tests share it.
+var oneKey = sync.OnceValue(func() *signing.Schedule {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	key, err := signing.NewKey("RS256", private, time.Time{})
+	if err != nil {
+		panic(err)
+	}
+	keys, err := signing.NewSchedule(key)
+	if err != nil {
+		panic(err)
+	}
+	return keys
+})
+
+// letters is an Outbox that tests read.
+type letters struct {
+	mu  sync.Mutex
+	all []letter
+}
+
+type letter struct{ to, text string }
+
+func (l *letters) Put(to, text string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, letter{to, text})
+	return nil
+}
+
+// code returns the code of the last letter.
+func (l *letters) code(t *testing.T) string {
+	t.Helper()
+	if len(l.all) == 0 {
+		t.Fatal("there is no letter")
+	}
+	return digits.FindString(l.all[len(l.all)-1].text)
+}
+
+// office is a server of two companies, and where its mails are.
+func office(t *testing.T) (Config, *letters) {
+	t.Helper()
+	out := &letters{}
+	c := Config{Keys: oneKey(), Mails: out, AuthLimit: 1000}
+	for _, text := range []string{manager, contractor, stranger, admin} {
+		a, err := parseAccount(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Accounts = append(c.Accounts, a)
+	}
+	return c, out
 }
 
 type reply struct {
@@ -60,15 +158,22 @@ type reply struct {
 
 func (c *client) do(method, path, body string) reply {
 	c.t.Helper()
+	fields := http.Header{"Content-Type": {"application/json"}}
+	if c.access != "" {
+		fields.Set("Authorization", "Bearer "+c.access)
+	}
+	return c.send(method, path, body, fields)
+}
+
+// send does a request with these fields in its header and no more.
+func (c *client) send(method, path, body string, fields http.Header) reply {
+	c.t.Helper()
 	r, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "application/json")
-	if c.access != "" {
-		r.Header.Set("Authorization", "Bearer "+c.access)
-	}
-	resp, err := http.DefaultClient.Do(r)
+	r.Header = fields
+	resp, err := (&http.Client{Transport: c.via}).Do(r)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -2,17 +2,19 @@ package main
 
 import (
 	"bytes"
-	"net/http/httptest"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/gatehouse-go/gatehouse/issuer"
 )
 
 const (
 	manager    = "manager@example.com:secret-of-manager:2@7"
 	contractor = "contractor@example.com:secret-of-contractor:Contractor@7"
 	stranger   = "stranger@example.com:secret:of:stranger:PropertyManagementCompany@8"
+	admin      = "admin@example.com:secret-of-admin:Admin@9"
 )
 
 // TestClient walks through everything that a client does.
@@ -73,7 +75,6 @@ func TestAttacks(t *testing.T) {
 	c.expect(401, "GET", "/api/accounts/myself", "")
 	c.access = ""
 	c.expect(401, "GET", "/api/accounts/myself", "")
-	c.expect(405, "GET", "/api/auth/login", "")
 	c.expect(401, "POST", "/api/auth/refresh", `{"refreshToken":"`+access+`"}`)
 	for _, row := range []struct {
 		name, path, body string
@@ -97,19 +98,14 @@ func TestAttacks(t *testing.T) {
 
 // TestChangeOfParty changes the table behind the server's back.
 func TestChangeOfParty(t *testing.T) {
-	u, err := parseUser(manager)
+	config, _ := office(t)
+	app, err := newServer(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	app, err := newServer(settings{access: time.Hour, refresh: 2 * time.Hour, authLimit: 100, partyMember: "partyType", users: []user{u}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(app)
-	defer web.Close()
-	c := &client{t: t, base: web.URL}
+	c := inProcess(t, app)
 	c.login("manager@example.com", "secret-of-manager")
-	app.accounts.all[0].party = partyNames["Contractor"]
+	app.accounts.all[0].party = Contractor
 	c.expect(200, "GET", "/api/accounts", "")
 	c.renew()
 	c.expect(403, "GET", "/api/accounts", "")
@@ -193,7 +189,7 @@ func TestSecondFactor(t *testing.T) {
 		t.Errorf("the server allows to skip it: %d %s", got.status, got.body)
 	}
 	same(t, "may not be skipped", golden(c.login("manager@example.com", "secret-of-manager")),
-		"OK\nCache-Control: no-store\nContent-Type: application/json\n"+`{"twoFactorRequired":true}`)
+		"OK\nCache-Control: no-store\nContent-Type: application/json\n"+`{"twoFactorRequired":true,"multiFactorAuthenticationRequired":true}`)
 	with := func(code string) reply {
 		got := c.do("POST", "/api/auth/login", `{"email":"manager@example.com","password":"secret-of-manager","skipMultiFactorAuthentication":false,"twoFactorCode":"`+code+`"}`)
 		c.take(got)
@@ -233,18 +229,116 @@ func TestSwitches(t *testing.T) {
 	if payload := segment(t, tokens.FindString(got.body), 1); !strings.Contains(payload, `"role":2`) {
 		t.Error(payload)
 	}
+	// The object goes back as it came, and so may the string that is in it.
+	for _, form := range []string{`{"refreshToken":{"token":"TOKEN"}}`, `{"refreshToken":"TOKEN"}`} {
+		got = c.expect(200, "POST", "/api/auth/refresh", strings.Replace(form, "TOKEN", tokens.FindAllString(got.body, 2)[1], 1))
+	}
+	for _, body := range []string{`{"refreshToken":{}}`, `{"refreshToken":{"token":1}}`, `{"refreshToken":{"token":"x","more":1}}`, `{"refreshToken":["x"]}`} {
+		c.expect(400, "POST", "/api/auth/refresh", body)
+	}
+	without := &client{t: t, base: start(t)}
+	without.expect(400, "POST", "/api/auth/refresh", `{"refreshToken":{"token":"x"}}`)
 }
 
+func TestUnknownRoutes(t *testing.T) {
+	c := &client{t: t, base: start(t)}
+	const problem = "\nCache-Control: no-store\nContent-Type: application/problem+json\n"
+	for _, path := range []string{"/", "/api", "/api/", "/api/nothing", "/api/auth/login/", "/elsewhere"} {
+		same(t, path, golden(c.do("GET", path, "")), "Not Found"+problem+`{"type":"about:blank","title":"Not Found","status":404}`)
+	}
+	same(t, "GET where POST is meant", golden(c.do("GET", "/api/auth/login", "")),
+		"Method Not Allowed\nAllow: POST"+problem+`{"type":"about:blank","title":"Method Not Allowed","status":405}`)
+	if got := c.do("DELETE", "/api/accounts", ""); got.status != 405 || got.header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("%d %v", got.status, got.header)
+	}
+}
+
+// TestOrigins is a page of another origin: what it may send is asked for first.
+func TestOrigins(t *testing.T) {
+	config, _ := office(t)
+	config.Origins = []string{"https://app.example", "http://127.0.0.1:8080"}
+	c := mounted(t, config)
+	ask := func(origin, path string) reply {
+		return c.send("OPTIONS", path, "", http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"PUT"}, "Access-Control-Request-Headers": {"authorization,content-type"}})
+	}
+	for _, origin := range config.Origins {
+		got := ask(origin, "/api/auth/change-password-with-recovery-code")
+		if got.status != 204 || got.header.Get("Access-Control-Allow-Origin") != origin || got.header.Get("Vary") != "Origin" ||
+			got.header.Get("Access-Control-Allow-Headers") != "Authorization, Content-Type, api-version" {
+			t.Errorf("%s: %d %v", origin, got.status, got.header)
+		}
+		got = c.send("GET", "/api/accounts/myself", "", http.Header{"Origin": {origin}})
+		if got.status != 401 || got.header.Get("Access-Control-Allow-Origin") != origin ||
+			got.header.Get("Access-Control-Expose-Headers") != "Retry-After, WWW-Authenticate" {
+			t.Errorf("%s: %d %v", origin, got.status, got.header)
+		}
+	}
+	for _, origin := range []string{"https://evil.example", "null", "https://app.example.evil.example", "http://app.example", "https://app.example:8443", "HTTPS://APP.EXAMPLE"} {
+		if got := ask(origin, "/api/auth/login"); got.status != 405 || got.header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: %d %v", origin, got.status, got.header)
+		}
+	}
+	config.Origins = nil
+	c = mounted(t, config)
+	if got := ask("https://app.example", "/api/auth/login"); got.status != 405 || got.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("without origins: %d %v", got.status, got.header)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Accounts:") || !strings.Contains(err.Error(), "Keys:") || !strings.Contains(err.Error(), "Mails:") {
+		t.Errorf("the zero value: %v", err)
+	}
+	for field, spoil := range map[string]func(*Config){
+		"Accounts: Email": func(c *Config) { c.Accounts[0].Email = "nobody" },
+		"given twice":     func(c *Config) { c.Accounts[1].Email = "MANAGER@example.com" },
+		"no password":     func(c *Config) { c.Accounts[0].Password = "" },
+		"no known party":  func(c *Config) { c.Accounts[0].Party = "Admin" },
+		"no company":      func(c *Config) { c.Accounts[0].Company = 0 },
+		"no second":       func(c *Config) { c.Accounts[0].Skippable = true },
+		"Keys:":           func(c *Config) { c.Keys = nil },
+		"Lead:":           func(c *Config) { c.Lead = -1 },
+		"Mails:":          func(c *Config) { c.Mails = nil },
+		"Secret:":         func(c *Config) { c.Store = issuer.NewMemoryStore() },
+		"AccessLife:":     func(c *Config) { c.AccessLife = 1 },
+		"RefreshLife:":    func(c *Config) { c.RefreshLife = -1 },
+		"AuthLimit:":      func(c *Config) { c.AuthLimit = -1 },
+		"MailLimit:":      func(c *Config) { c.MailLimit = -1 },
+		"PartyMember:":    func(c *Config) { c.PartyMember = "sub" },
+		"RecoveryPage:":   func(c *Config) { c.RecoveryPage = "http://app.example/reset" },
+		"Origins:":        func(c *Config) { c.Origins = []string{"https://app.example", "*"} },
+	} {
+		config, _ := office(t)
+		spoil(&config)
+		if handler, err := New(config); err == nil || handler != nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// TestFlags gives what is wrong: the flag is named, and nothing serves.
 func TestFlags(t *testing.T) {
+	dirs := keyDirs(t)
 	for _, row := range []struct{ args, flag string }{
 		{"-access-ttl 0s", "-access-ttl"}, {"-refresh-ttl x", "-refresh-ttl"}, {"-user nobody", "-user"},
 		{"-user a@example.com:pw:Nobody", "-user"}, {"-user a:pw:1", "-user"}, {"-auth-limit -1", "-auth-limit"},
 		{"-party-member sub", "-party-member"}, {"-addr nowhere", "-addr"}, {"-outbox /dev/null/x", "-outbox"},
 		{"-two-factor a@example.com:x", "-two-factor"}, {"-two-factor a@example.com", "-two-factor"},
+		{"-mail-limit 0", "-mail-limit"}, {"-mail-limit many", "-mail-limit"}, {"-mail-limit 101", "-mail-limit"}, {"-lead 1h", "-lead"}, {"-lead 0s -keys KEYS", "-lead"},
+		{"-keys /nowhere", "-keys"}, {"-keys EMPTY", "-keys"}, {"-keys FOREIGN", "-keys"}, {"-keys LATER", "-keys"}, {"-keys OPEN", "-keys"},
+		{"-recovery-page app.example/reset", "-recovery-page"}, {"-recovery-page http://app.example/", "-recovery-page"},
+		{"-recovery-page https://app.example/#x", "-recovery-page"}, {"-recovery-page https://me@app.example/", "-recovery-page"},
+		{"-origin *", "-origin"}, {"-origin null", "-origin"}, {"-origin https://app.example/", "-origin"}, {"-origin https://*.app.example", "-origin"},
+		{"-origin app.example", "-origin"}, {"-origin https://APP.example", "-origin"}, {"-user a@example.com:pw:1@0", "-user"},
+		{"next", "-keys"}, {"next -keys KEYS -in -1s", "-in"}, {"next -keys KEYS -in soon", "-in"}, {"next -keys FOREIGN", "-keys"},
+		{"next -keys KEYS -public KEYS/public.pem", "-public"}, {"next -keys KEYS -public /dev/null/x", "-public"}, {"next -keys /dev/null/x", "-keys"},
+		{"next -keys KEYS more", "more"}, {"resource", "-keys"}, {"resource -keys /nowhere", "-keys"}, {"resource -keys EMPTY", "-keys"},
+		{"resource -keys KEYS", "-keys"}, {"resource -keys testdata/older.pem -party Nobody", "-party"}, {"resource -keys testdata/older.pem -refresh 1ms", "-refresh"},
+		{"resource -keys testdata/older.pem -party-member sub", "-party-member"}, {"resource -keys testdata/older.pem -addr x", "-addr"}, {"resource more", "more"},
 		{"-user a@example.com:pw:1 -user A@example.com:pw:1", "-user"}, {"-nonsense", "-nonsense"}, {"more", "more"},
 	} {
 		var out, errs bytes.Buffer
-		if got := run(t.Context(), strings.Fields(row.args), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
+		if got := run(t.Context(), strings.Fields(dirs.Replace(row.args)), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
 			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
 		}
 		if strings.Contains(errs.String(), "pw") {

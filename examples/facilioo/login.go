@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/gatehouse-go/gatehouse/claims"
@@ -26,8 +28,8 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Whether the second factor may be skipped is not the client's to say.
-	skipped := found.second.skippable && in["skipMultiFactorAuthentication"] == true
-	if found.second.required && !skipped && !s.secondFactor(w, r, found, in.text("twoFactorCode")) {
+	skipped := found.skippable && in["skipMultiFactorAuthentication"] == true
+	if found.second && !skipped && !s.secondFactor(w, r, found, in.text("twoFactorCode")) {
 		return
 	}
 	pair, err := s.tokens.Issue(r.Context(), claims.Claims[struct{}]{Subject: found.subject.String(), Party: found.party})
@@ -43,9 +45,15 @@ func wrong(w http.ResponseWriter) {
 // answered: it sends one when there is none.
 func (s *server) secondFactor(w http.ResponseWriter, r *http.Request, a account, code string) bool {
 	if code == "" {
-		err := s.second.Start(r.Context(), a.email, s.sender(a.email, "your login code is "))
+		err := s.second.Start(r.Context(), a.email, func(_ context.Context, code string) error {
+			return s.config.Mails.Put(a.email, "your login code is "+code)
+		})
 		if !s.failed(w, r, err) {
-			ok(w, map[string]bool{"twoFactorRequired": true})
+			// Some clients look for the first, others for "multifactor" anywhere.
+			ok(w, struct {
+				TwoFactor   bool `json:"twoFactorRequired"`
+				MultiFactor bool `json:"multiFactorAuthenticationRequired"`
+			}{true, true})
 		}
 		return false
 	}
@@ -57,11 +65,6 @@ func (s *server) secondFactor(w http.ResponseWriter, r *http.Request, a account,
 	return !s.failed(w, r, err)
 }
 
-// sender sends a code in a mail.
-func (s *server) sender(email, text string) func(context.Context, string) error {
-	return func(_ context.Context, code string) error { return s.settings.mails.put(email, text+code) }
-}
-
 // failed answers an error that is not about what the caller sent.
 func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) bool {
 	var block *lockout.BlockedError
@@ -69,9 +72,9 @@ func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) bool 
 	case err == nil:
 		return false
 	case errors.As(err, &block):
-		blocked(w, block.RetryAfter)
+		wait(w, block.RetryAfter, "Too many wrong codes.")
 	default:
-		s.settings.logger.ErrorContext(r.Context(), "request could not be answered", "path", r.URL.Path, "error", err)
+		cmp.Or(s.config.Logger, slog.Default()).ErrorContext(r.Context(), "facilioo: request could not be answered", "path", r.URL.Path, "error", err)
 		w.Header().Set("Retry-After", "5")
 		problem(w, http.StatusServiceUnavailable, "")
 	}
@@ -80,14 +83,18 @@ func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) bool 
 
 func (s *server) refresh(w http.ResponseWriter, r *http.Request) {
 	in, status := readBody(w, r)
-	if status == 0 && in.text("refreshToken") == "" {
+	token := in.text("refreshToken")
+	if object, is := in["refreshToken"].(map[string]any); is && s.config.ObjectRefreshToken && len(object) == 1 {
+		token = fields(object).text("token") // as it was answered
+	}
+	if status == 0 && token == "" {
 		status = http.StatusBadRequest
 	}
 	if status != 0 {
 		problem(w, status, "A refreshToken is required.")
 		return
 	}
-	pair, err := s.tokens.Refresh(r.Context(), in.text("refreshToken"))
+	pair, err := s.tokens.Refresh(r.Context(), token)
 	s.answerPair(w, r, pair, err)
 }
 
@@ -103,7 +110,7 @@ func (s *server) answerPair(w http.ResponseWriter, r *http.Request, pair issuer.
 		Access  string `json:"accessToken"`
 		Refresh any    `json:"refreshToken"`
 	}{pair.AccessToken, pair.RefreshToken}
-	if s.settings.objectToken { // the document types it as an object, and doesn't say which
+	if s.config.ObjectRefreshToken { // the document types it as an object, and doesn't say which
 		answer.Refresh = map[string]string{"token": pair.RefreshToken}
 	}
 	ok(w, answer)

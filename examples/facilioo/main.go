@@ -3,11 +3,24 @@
 // refresh tokens, password recovery with six-digit codes. Copy from here for a
 // login of that style; README.md says what is different from the original.
 //
+// The server is what New returns, a handler for any program, and so is the
+// second one of NewResource, which verifies by files. This file has only flags
+// and a listener: leave it behind.
+//
 //	go run ./examples/facilioo -user me@example.com:secret-word:PropertyManagementCompany
+//
+// With keys that change while both servers go on:
+//
+//	go run ./examples/facilioo next     -keys /tmp/keys -public /tmp/public.pem -in 0s
+//	go run ./examples/facilioo          -keys /tmp/keys
+//	go run ./examples/facilioo resource -keys /tmp/public.pem
+//	go run ./examples/facilioo next     -keys /tmp/keys -public /tmp/public.pem -in 30s
 package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,24 +30,16 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-)
 
-// settings are what the flags say.
-type settings struct {
-	addr            string
-	access, refresh time.Duration
-	authLimit       int
-	users           []user
-	second          map[string]secondFactor // by e-mail
-	partyMember     string
-	objectToken     bool
-	mails           outbox
-	logger          *slog.Logger
-}
+	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
+	"github.com/gatehouse-go/gatehouse/ratelimit"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -42,53 +47,62 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run serves until ctx ends, and returns the exit status.
+// run does what the command line says, until ctx ends, and returns the exit
+// status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	s, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
+	switch {
+	case len(args) > 0 && args[0] == "next":
+		return runNext(args[1:], stdout, stderr)
+	case len(args) > 0 && args[0] == "resource":
+		return runResource(ctx, args[1:], stdout, stderr)
 	}
-	if err != nil { // package flag has already written which and why
-		return 2
+	c := Config{Mails: printed{stderr}, Logger: slog.New(slog.NewTextHandler(stderr, nil))}
+	rest := rest{addr: "127.0.0.1:0"}
+	if status, done := parsed(flags(&c, &rest, stderr), args); done {
+		return status
 	}
-	server, err := newServer(s)
+	err := rest.complete(&c)
+	var handler http.Handler
+	if err == nil {
+		handler, err = New(c)
+	}
 	if err != nil {
-		fmt.Fprintln(stderr, "facilioo:", err)
+		fmt.Fprintln(stderr, "facilioo:", asFlags.Replace(err.Error()))
 		return 2
 	}
-	if err := listen(ctx, s.addr, server, stdout); err != nil {
-		fmt.Fprintln(stderr, "facilioo:", err)
-		return 1
-	}
-	return 0
+	return serve(ctx, rest.addr, handler, stdout, stderr)
 }
 
-func parse(args []string, stderr io.Writer) (settings, error) {
-	s := settings{
-		addr: "127.0.0.1:0", access: time.Hour, refresh: 30 * 24 * time.Hour, authLimit: 60,
-		partyMember: "partyType", second: map[string]secondFactor{},
-		mails: printed{stderr}, logger: slog.New(slog.NewTextHandler(stderr, nil)),
-	}
+// asFlags names the flags where New names the fields of a Config.
+var asFlags = strings.NewReplacer(
+	"Accounts:", "-user:", "Keys:", "-keys:", "Lead:", "-lead:", "AuthLimit:", "-auth-limit:", "MailLimit:", "-mail-limit:",
+	"PartyMember:", "-party-member:", "RecoveryPage:", "-recovery-page:", "Origins:", "-origin:",
+)
+
+// rest is what flags say that is not in a Config.
+type rest struct {
+	addr, keys string
+	second     []secondFactor
+	badUser    error
+}
+
+// secondFactor is what -two-factor says of an account.
+type secondFactor struct {
+	email     string
+	skippable bool
+}
+
+func flags(c *Config, rest *rest, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet("facilioo", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.Func("addr", "`HOST:PORT` to listen on (default 127.0.0.1:0)", func(text string) error {
-		s.addr = text
-		_, err := net.ResolveTCPAddr("tcp", text)
-		return err
-	})
-	f.Func("access-ttl", "how long access tokens live, no longer than refresh tokens (default 1h)", between(&s.access, 7*24*time.Hour))
-	f.Func("refresh-ttl", "how long refresh tokens live (default 720h)", between(&s.refresh, 366*24*time.Hour))
-	f.Func("auth-limit", "requests a minute to /api/auth from one address (default 60)", func(text string) error {
-		var err error
-		if s.authLimit, err = strconv.Atoi(text); err != nil || s.authLimit < 1 || s.authLimit > 1_000_000 {
-			return errors.New("must be a number from 1 to 1000000")
-		}
-		return nil
-	})
-	var badUser error
+	f.Func("addr", "`HOST:PORT` to listen on (default 127.0.0.1:0)", address(&rest.addr))
+	f.Func("access-ttl", "how long access tokens live, no longer than refresh tokens (default 1h)", between(&c.AccessLife, time.Second, 7*24*time.Hour))
+	f.Func("refresh-ttl", "how long refresh tokens live (default 720h)", between(&c.RefreshLife, time.Second, 366*24*time.Hour))
+	f.Func("auth-limit", "requests a minute to /api/auth from one address (default 60)", count(&c.AuthLimit, 1_000_000))
+	f.Func("mail-limit", "mails with a code to one account in quick succession; then one each quarter of an hour (default 3)", count(&c.MailLimit, 100))
 	f.Func("user", "`EMAIL:PASSWORD:PARTY[@COMPANY]` of an account, repeatable; PARTY is a name or number, COMPANY a number (default 2)", func(text string) error {
-		u, err := parseUser(text)
-		s.users, badUser = append(s.users, u), errors.Join(badUser, err)
+		a, err := parseAccount(text)
+		c.Accounts, rest.badUser = append(c.Accounts, a), errors.Join(rest.badUser, err)
 		return nil // package flag would print the password
 	})
 	f.Func("two-factor", "`EMAIL[:skippable]` of an account with a second factor, repeatable; skippable lets its client skip it", func(text string) error {
@@ -96,45 +110,149 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		if skippable != "" && skippable != "skippable" {
 			return errors.New("after the colon can only be: skippable")
 		}
-		s.second[email] = secondFactor{skippable: skippable != ""}
+		rest.second = append(rest.second, secondFactor{email, skippable != ""})
 		return nil
 	})
-	f.Func("party-member", "`NAME` of the token's member that holds the party type (default partyType)", func(text string) error {
-		s.partyMember = text
-		return checkDialect(text)
+	f.Func("party-member", "`NAME` of the token's member that holds the party type (default partyType)", partyMember(&c.PartyMember))
+	f.BoolVar(&c.ObjectRefreshToken, "refresh-token-object", false, `answer and take {"refreshToken":{"token":"..."}} instead of a string`)
+	f.BoolVar(&c.AdminUnblocksAll, "admin-unblocks-all", false, "accounts of party type Admin may unblock those of every company")
+	f.Func("recovery-page", "`URL` of the page that takes recovery codes; mails have a link to it beside the code", func(text string) error {
+		if c.RecoveryPage = text; !isPage(text) {
+			return errors.New("must be an https URL without a fragment, or http on this host")
+		}
+		return nil
 	})
-	f.BoolVar(&s.objectToken, "refresh-token-object", false, `answer {"refreshToken":{"token":"..."}} instead of a string`)
+	f.Func("origin", "`ORIGIN` such as https://app.example whose pages may call this server; repeatable", func(text string) error {
+		if c.Origins = append(c.Origins, text); !isOrigin(text) {
+			return errors.New("is not an origin such as https://app.example")
+		}
+		return nil
+	})
 	f.Func("outbox", "`DIR` for mails, a file each (default: mails are written to stderr)", func(text string) error {
-		s.mails = spool{text}
+		c.Mails = spool{text}
 		return os.MkdirAll(text, 0o700)
 	})
-	err := f.Parse(args)
-	s.access = min(s.access, s.refresh)
-	switch {
-	case err != nil:
-		return s, err
-	case badUser != nil:
-		err = fmt.Errorf("-user: %w", badUser)
-	case f.NArg() > 0:
-		err = fmt.Errorf("%q: there are only flags", f.Arg(0))
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "facilioo:", err)
-	}
-	if s.users == nil {
-		demo, _ := parseUser("demo@example.com:demo-password:PropertyManagementCompany")
-		s.users = append(s.users, demo)
-	}
-	return s, err
+	f.StringVar(&rest.keys, "keys", "", "`DIR` of private keys, which is followed (default: one key that ends with the process)")
+	f.Func("lead", "how long before it signs a key of -keys is in the key set (default 24h)", between(&c.Lead, time.Second, 366*24*time.Hour))
+	f.BoolVar(&c.GluedKeys, "glued-keys", false, "publish PEM blocks without line ends between them, as some documents print them")
+	return f
 }
 
-func between(d *time.Duration, most time.Duration) func(string) error {
-	return func(text string) (err error) {
-		if *d, err = time.ParseDuration(text); err != nil || *d < time.Second || *d > most {
-			return fmt.Errorf("must be a duration from 1s to %v", most)
+// complete adds to c what flags only name.
+func (rest rest) complete(c *Config) (err error) {
+	if rest.badUser != nil {
+		return fmt.Errorf("-user: %w", rest.badUser)
+	}
+	if c.Accounts == nil {
+		c.Accounts = []Account{{Email: "demo@example.com", Password: "demo-password", Party: PropertyManagementCompany, Company: 2}}
+	}
+	for _, factor := range rest.second {
+		email, _ := ratelimit.Email(factor.email)
+		i := slices.IndexFunc(c.Accounts, func(a Account) bool { return a.Email == email })
+		if i < 0 {
+			return fmt.Errorf("-two-factor: there is no account %s", factor.email)
+		}
+		c.Accounts[i].SecondFactor, c.Accounts[i].Skippable = true, factor.skippable
+	}
+	if rest.keys != "" {
+		if c.Keys, err = signing.LoadSchedule(rest.keys, c.Logger); err != nil {
+			return fmt.Errorf("-keys: %w (facilioo next -keys DIR -in 0s writes the first key)", err)
 		}
 		return nil
 	}
+	if c.Lead != 0 {
+		return errors.New("-lead: is about -keys, which is not given")
+	}
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return err
+	}
+	key, err := signing.NewKey("RS256", private, time.Time{})
+	if err != nil {
+		return err
+	}
+	c.Keys, err = signing.NewSchedule(key)
+	return err
+}
+
+func parseAccount(text string) (a Account, err error) {
+	address, rest, _ := strings.Cut(text, ":")
+	end := strings.LastIndexByte(rest, ':')
+	if end < 1 {
+		return a, errors.New("must be EMAIL:PASSWORD:PARTY")
+	}
+	name, company, hasCompany := strings.Cut(rest[end+1:], "@")
+	a.Password, a.Company = rest[:end], 2
+	if a.Email, err = ratelimit.Email(address); err != nil {
+		return a, fmt.Errorf("EMAIL: %w", err)
+	}
+	known := false
+	if a.Party, known = partyOf(name); !known {
+		return a, errors.New("PARTY is neither the name nor the number of a party type")
+	}
+	if hasCompany {
+		if a.Company, err = strconv.Atoi(company); err != nil || a.Company < 1 {
+			return a, errors.New("COMPANY is not a number from 1")
+		}
+	}
+	return a, nil
+}
+
+// parsed reads flags. If that is all there is to do, it returns the exit status.
+func parsed(f *flag.FlagSet, args []string) (status int, done bool) {
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0, true
+	case err != nil: // package flag has already written which and why
+		return 2, true
+	case f.NArg() > 0:
+		fmt.Fprintf(f.Output(), "%s: %q: there are only flags\n", f.Name(), f.Arg(0))
+		return 2, true
+	}
+	return 0, false
+}
+
+func address(addr *string) func(string) error {
+	return func(text string) error {
+		*addr = text
+		_, err := net.ResolveTCPAddr("tcp", text)
+		return err
+	}
+}
+
+func between(d *time.Duration, least, most time.Duration) func(string) error {
+	return func(text string) (err error) {
+		if *d, err = time.ParseDuration(text); err != nil || *d < least || *d > most {
+			return fmt.Errorf("must be a duration from %v to %v", least, most)
+		}
+		return nil
+	}
+}
+
+func count(n *int, most int) func(string) error {
+	return func(text string) (err error) {
+		if *n, err = strconv.Atoi(text); err != nil || *n < 1 || *n > most {
+			return fmt.Errorf("must be a number from 1 to %d", most)
+		}
+		return nil
+	}
+}
+
+func partyMember(name *string) func(string) error {
+	return func(text string) error {
+		*name = text
+		_, err := claims.NewEncoder[struct{}](dialect(text))
+		return err
+	}
+}
+
+// serve serves until ctx ends, and returns the exit status.
+func serve(ctx context.Context, addr string, handler http.Handler, stdout, stderr io.Writer) int {
+	if err := listen(ctx, addr, handler, stdout); err != nil {
+		fmt.Fprintln(stderr, "facilioo:", err)
+		return 1
+	}
+	return 0
 }
 
 func listen(ctx context.Context, addr string, handler http.Handler, stdout io.Writer) error {

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// outbox is where mails go. Another process sends them, so that a request takes
-// no longer when there is one to send.
-type outbox interface {
-	put(to, text string) error
+// Outbox is where mails go. Another process sends them, so that a request takes
+// no longer when there is one to send. It is safe for concurrent use.
+type Outbox interface {
+	Put(to, text string) error
 }
 
 // printed writes mails to a terminal.
 type printed struct{ out io.Writer }
 
-func (p printed) put(to, text string) error {
+func (p printed) Put(to, text string) error {
 	_, err := fmt.Fprintf(p.out, "mail to %s: %s\n", to, text)
 	return err
 }
@@ -25,7 +25,7 @@ func (p printed) put(to, text string) error {
 // spool writes each mail to a file of its own, named for the time.
 type spool struct{ dir string }
 
-func (s spool) put(to, text string) error {
+func (s spool) Put(to, text string) error {
 	file, err := os.CreateTemp(s.dir, ".mail-*") // whoever reads the directory sees whole mails
 	if err != nil {
 		return err

@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"net/http"
 	"strconv"
@@ -13,7 +11,6 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/recovery"
-	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
@@ -33,79 +30,68 @@ func dialect(partyMember string) claims.Dialect {
 	}
 }
 
-func checkDialect(partyMember string) error {
-	_, err := claims.NewEncoder[struct{}](dialect(partyMember))
-	return err
-}
-
 type server struct {
 	http.Handler
-	settings settings
+	config   Config
 	accounts *accounts
 	tokens   *issuer.Issuer[struct{}]
 	codes    *recovery.Recovery // for lost passwords
 	second   *recovery.Recovery // for second factors
 }
 
-func newServer(s settings) (*server, error) {
-	accounts, err := newAccounts(s)
+// New returns the server, or every mistake in c. It answers all that is below
+// /api, and starts nothing in the background.
+func New(c Config) (http.Handler, error) {
+	app, err := newServer(c)
 	if err != nil {
 		return nil, err
 	}
-	app := &server{settings: s, accounts: accounts}
+	return app, nil
+}
 
-	// A real server loads its keys, and keeps sessions in a store that
-	// outlives it.
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
+func newServer(c Config) (*server, error) {
+	c, err := c.settled()
 	if err != nil {
 		return nil, err
 	}
-	key, err := signing.NewKey("RS256", private, time.Time{})
-	if err != nil {
-		return nil, err
-	}
-	keys, err := signing.NewSchedule(key)
-	if err != nil {
-		return nil, err
-	}
-	store := issuer.NewMemoryStore()
+	app := &server{config: c, accounts: newAccounts(c.Accounts)}
+	c.Accounts, app.config.Accounts = nil, nil // their passwords
 	app.tokens, err = issuer.New(issuer.Config[struct{}]{
-		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(s.partyMember), Keys: keys, NoKeyID: true,
-		Store: store, Renew: app.renew, AccessLife: s.access, RefreshLife: s.refresh, Logger: s.logger,
+		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(c.PartyMember), Keys: c.Keys, Lead: c.Lead, NoKeyID: true,
+		Store: c.Store, Renew: app.renew, AccessLife: c.AccessLife, RefreshLife: c.RefreshLife, Logger: c.Logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if app.codes, err = newCodes("recovery", store, s); err != nil {
+	if app.codes, err = newCodes("recovery", c); err != nil {
 		return nil, err
 	}
-	if app.second, err = newCodes("second-factor", store, s); err != nil {
+	if app.second, err = newCodes("second-factor", c); err != nil {
 		return nil, err
 	}
 	verify, err := claims.NewVerifier[struct{}](claims.Config{
-		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(s.partyMember), Keys: app.tokens.KeySet(),
+		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(c.PartyMember), Keys: app.tokens.KeySet(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	// A new password locks out at once whoever was inside with the old one.
-	live, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[struct{}]{Verifier: verify, Store: store})
+	live, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[struct{}]{Verifier: verify, Store: c.Store})
 	if err != nil {
 		return nil, err
 	}
 	limits, err := ratelimit.NewSet(ratelimit.Config{
-		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(s.authLimit, time.Minute),
-		Key: ratelimit.RemoteIP, Quiet: true, Logger: s.logger,
+		Name: "DefaultRateLimitAuth", Limit: ratelimit.Per(c.AuthLimit, time.Minute),
+		Key: ratelimit.RemoteIP, Quiet: true, Logger: c.Logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	app.Handler = app.routes(middleware.New(live, middleware.Config{Logger: s.logger}), limits)
+	app.Handler = app.routes(middleware.New(live, middleware.Config{Logger: c.Logger}), limits.Handler("DefaultRateLimitAuth"))
 	return app, nil
 }
 
-func (s *server) routes(guard *middleware.Guard[struct{}], limits *ratelimit.Set) http.Handler {
-	auth := limits.Handler("DefaultRateLimitAuth") // also bounds the records that strangers make in recovery
+func (s *server) routes(guard *middleware.Guard[struct{}], auth func(http.Handler) http.Handler) http.Handler {
 	managers := guard.Only(Admin, PropertyManagementCompany)
 	mux := http.NewServeMux()
 	for pattern, handler := range map[string]http.Handler{
@@ -113,26 +99,33 @@ func (s *server) routes(guard *middleware.Guard[struct{}], limits *ratelimit.Set
 		"POST /api/auth/refresh":                           auth(http.HandlerFunc(s.refresh)),
 		"POST /api/auth/recover-password":                  auth(http.HandlerFunc(s.recoverPassword)),
 		"PUT /api/auth/change-password-with-recovery-code": auth(http.HandlerFunc(s.changePassword)),
+		"GET /api/auth/keys.pem":                           http.HandlerFunc(s.publicPEM),
+		"GET /api/auth/jwks.json":                          s.tokens.JWKS(),
 		"POST /api/account/unblock-recovery-code":          managers.Handler(http.HandlerFunc(s.unblock)),
 		"GET /api/accounts/myself":                         guard.Handler(http.HandlerFunc(s.myself)),
 		"GET /api/accounts":                                managers.Handler(http.HandlerFunc(s.list)),
 	} {
 		mux.Handle(pattern, handler)
 	}
-	return mux
+	return withOrigins(s.config.Origins, inOneForm(mux))
 }
 
 // newCodes returns six-digit codes that five wrong guesses block for 24 hours.
-func newCodes(name string, store issuer.Store, s settings) (*recovery.Recovery, error) {
-	guesses, err := lockout.New(lockout.Config{Name: name, Tries: 5, Block: 24 * time.Hour, Logger: s.logger})
+// The blocks outlive the process where the sessions do. Strangers write records
+// there, for each address that they ask or guess for: the limit in front of
+// /api/auth bounds them.
+func newCodes(name string, c Config) (*recovery.Recovery, error) {
+	guesses, err := recovery.NewLog(c.Store)
 	if err != nil {
 		return nil, err
 	}
-	secret := make([]byte, 32)
-	rand.Read(secret)
+	blocks, err := lockout.New(lockout.Config{Name: name, Store: guesses, Tries: 5, Block: 24 * time.Hour, Logger: c.Logger})
+	if err != nil {
+		return nil, err
+	}
 	return recovery.New(recovery.Config{
-		Store: store, Lockout: guesses, Secret: func() []byte { return secret }, Logger: s.logger,
-		Alphabet: "0123456789", Length: 6, InsecureShortCodes: true, // the wire's
+		Store: c.Store, Lockout: blocks, Secret: func() []byte { return append([]byte(name), c.Secret...) }, Logger: c.Logger,
+		Codes: c.MailLimit, Alphabet: "0123456789", Length: 6, InsecureShortCodes: true, // the wire's
 	})
 }
 
@@ -164,8 +157,7 @@ type item struct {
 }
 
 func itemOf(a account) item {
-	party, _ := strconv.Atoi(string(a.party))
-	return item{a.Account, a.email, party, a.Company}
+	return item{a.Account, a.email, number(a.party), a.Company}
 }
 
 func (s *server) myself(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
+)
+
+// runNext writes the key that the server signs with next: the whole of a
+// rotation. The server finds it by itself, and so do those who verify by the
+// file of public halves.
+func runNext(args []string, stdout, stderr io.Writer) int {
+	var dir, public string
+	in := 48 * time.Hour
+	f := flag.NewFlagSet("facilioo next", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&dir, "keys", "", "`DIR` of the private keys; it is made if it isn't there")
+	f.StringVar(&public, "public", "", "`FILE` for the public halves of all keys, for those who verify by files")
+	f.Func("in", "when the key begins to sign: after all who verify have it, 0s for the first (default 48h)", func(text string) (err error) {
+		if in, err = time.ParseDuration(text); err != nil || in < 0 || in > 366*24*time.Hour {
+			return errors.New("must be a duration from 0s to 8784h")
+		}
+		return nil
+	})
+	if status, done := parsed(f, args); done {
+		return status
+	}
+	err := errors.New("-keys: is needed")
+	if dir != "" {
+		var path string
+		if path, err = writeNext(dir, public, time.Now().Add(in)); err == nil {
+			fmt.Fprintln(stdout, "wrote", path)
+			return 0
+		}
+	}
+	fmt.Fprintln(stderr, "facilioo next:", err)
+	return 2
+}
+
+// writeNext writes a private key as signing.LoadSchedule reads it: named for
+// the second from which it signs, readable by nobody else, and there only when
+// it is whole. The public halves come first: nobody may see a token before they
+// can see its key.
+func writeNext(dir, public string, from time.Time) (path string, err error) {
+	from = from.UTC().Truncate(time.Second)
+	path = filepath.Join(dir, from.Format("20060102T150405Z")+".pem")
+	if public != "" && filepath.Clean(filepath.Dir(public)) == filepath.Clean(dir) {
+		return "", errors.New("-public: must not lie in the directory of the private keys")
+	}
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return "", err
+	}
+	key, err := signing.NewKey("RS256", private, from)
+	if err != nil {
+		return "", err
+	}
+	keys, err := withNext(dir, key)
+	var text []byte
+	if err == nil {
+		text, err = bundle(keys, false)
+	}
+	if err != nil {
+		return "", fmt.Errorf("-keys: %w", err)
+	}
+	if public != "" {
+		if err := place(public, text, 0o644); err != nil {
+			return "", fmt.Errorf("-public: %w", err)
+		}
+	}
+	return path, place(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+}
+
+// withNext returns the keys of a directory and one more, or why they don't fit
+// together.
+func withNext(dir string, next *signing.Key) ([]*signing.Key, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	there, err := filepath.Glob(filepath.Join(dir, "*.pem"))
+	if err != nil {
+		return nil, err
+	}
+	keys := []*signing.Key{next}
+	if len(there) > 0 {
+		schedule, err := signing.LoadSchedule(dir, nil)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(schedule.Keys(), next)
+	}
+	schedule, err := signing.NewSchedule(keys...) // sorts, and refuses two of one time
+	if err != nil {
+		return nil, err
+	}
+	return schedule.Keys(), nil
+}
+
+// place writes a file so that nobody sees half of it.
+func place(path string, text []byte, mode os.FileMode) error {
+	draft, err := os.CreateTemp(filepath.Dir(path), ".draft-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(draft.Name())
+	_, err = draft.Write(text)
+	err = cmp.Or(err, draft.Chmod(mode), draft.Sync())
+	if err := cmp.Or(err, draft.Close()); err != nil {
+		return err
+	}
+	return os.Rename(draft.Name(), path)
+}

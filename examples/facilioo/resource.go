@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/claims/jwks"
+	"github.com/gatehouse-go/gatehouse/middleware"
+)
+
+// ResourceConfig is what a second server is made of: one that lets in whom the
+// tokens of the first name, and knows of it no more than its public keys.
+type ResourceConfig struct {
+	// Keys verify: such as jwks.NewFiles follows, or claims.ParsePEM reads once.
+	Keys claims.KeySet
+	// Parties are the kinds of account that see buildings. At least one is needed.
+	Parties []claims.Party
+	// PartyMember is the token's member that holds the party type, "partyType" if
+	// empty.
+	PartyMember string
+	// Logger hears of requests that can't be answered; slog.Default() if nil.
+	Logger *slog.Logger
+}
+
+// NewResource returns the second server, or every mistake in c. It answers
+// GET /api/whoami for every account, and GET /api/buildings for some kinds.
+//
+// It learns of a session that has ended only when the access token expires.
+func NewResource(c ResourceConfig) (http.Handler, error) {
+	var mistakes []error
+	for _, p := range c.Parties {
+		if !isParty(p) {
+			mistakes = append(mistakes, fmt.Errorf("Parties: %q is no party type", p))
+		}
+	}
+	if len(c.Parties) == 0 {
+		mistakes = append(mistakes, errors.New("Parties: at least one is needed"))
+	}
+	verify, err := claims.NewVerifier[struct{}](claims.Config{
+		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(cmp.Or(c.PartyMember, "partyType")), Keys: c.Keys,
+	})
+	if err := errors.Join(append(mistakes, err)...); err != nil {
+		return nil, err
+	}
+	guard := middleware.New(verify, middleware.Config{Logger: c.Logger})
+	mux := http.NewServeMux()
+	mux.Handle("GET /api/whoami", guard.Handler(http.HandlerFunc(whoAmI)))
+	mux.Handle("GET /api/buildings", guard.Only(c.Parties[0], c.Parties[1:]...).Handler(http.HandlerFunc(buildings)))
+	return inOneForm(mux), nil
+}
+
+func whoAmI(w http.ResponseWriter, r *http.Request) {
+	c := claims.MustFromContext[struct{}](r.Context())
+	who, err := subjectOf(c.Subject)
+	if err != nil {
+		problem(w, http.StatusForbidden, "")
+		return
+	}
+	ok(w, struct {
+		subject
+		Party int `json:"partyType"`
+	}{who, number(c.Party)})
+}
+
+// buildings stands in for what a property management system is about: each
+// company has one.
+func buildings(w http.ResponseWriter, r *http.Request) {
+	who, err := subjectOf(claims.MustFromContext[struct{}](r.Context()).Subject)
+	if err != nil {
+		problem(w, http.StatusForbidden, "")
+		return
+	}
+	type building struct {
+		ID      int `json:"id"`
+		Company int `json:"companyId"`
+	}
+	ok(w, []building{{100 + who.Company, who.Company}})
+}
+
+// runResource serves until ctx ends, and returns the exit status.
+func runResource(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	c := ResourceConfig{Logger: slog.New(slog.NewTextHandler(stderr, nil))}
+	files := jwks.FilesConfig{PEMAlgorithm: "RS256", Logger: c.Logger}
+	addr := "127.0.0.1:0"
+	f := flag.NewFlagSet("facilioo resource", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Func("addr", "`HOST:PORT` to listen on (default 127.0.0.1:0)", address(&addr))
+	f.Func("keys", "`PATH` of a file of public keys, PEM or JWK Set, or of a directory of them; repeatable", func(text string) error {
+		files.Paths = append(files.Paths, text)
+		return nil
+	})
+	f.Func("refresh", "how often the files are looked at (default 10s)", between(&files.Interval, time.Second, 24*time.Hour))
+	f.Func("party", "`PARTY` that sees buildings, a name or number; repeatable (default PropertyManagementCompany and Admin)", func(text string) error {
+		p, known := partyOf(text)
+		if c.Parties = append(c.Parties, p); !known {
+			return errors.New("is neither the name nor the number of a party type")
+		}
+		return nil
+	})
+	f.Func("party-member", "`NAME` of the token's member that holds the party type (default partyType)", partyMember(&c.PartyMember))
+	if status, done := parsed(f, args); done {
+		return status
+	}
+	if c.Parties == nil {
+		c.Parties = []claims.Party{PropertyManagementCompany, Admin}
+	}
+	keys, err := jwks.NewFiles(files)
+	if err != nil {
+		fmt.Fprintln(stderr, "facilioo resource: -keys:", err)
+		return 2
+	}
+	c.Keys = keys
+	handler, err := NewResource(c)
+	if err != nil {
+		fmt.Fprintln(stderr, "facilioo resource:", err)
+		return 2
+	}
+	return serve(ctx, addr, handler, stdout, stderr)
+}

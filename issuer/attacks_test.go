@@ -14,9 +14,9 @@ var elsewhere = map[string]string{
 	"RF-33": "issuertest takes the outcome apart that a history must have (one success, one successor, revocation wins); histories are checked with the stores that have servers",
 	"RF-35": "no secret is compared: a token is known by its signature, and found by the session that it names. crypto's verification takes care of time",
 	"RF-36": "unknown tokens cost a signature check and are forgotten; nothing is stored, TestUnknownTokensLeaveNothing. Limits by source are package ratelimit's, mounted before the handler",
-	"KY-24": "a schedule's keys verify until their last token has expired, and never sign again: TestSchedule in key_test.go",
-	"KY-27": "ids are thumbprints, so another key has another id; Schedule.Replace puts whole sets in place: TestWithdrawnKeys",
-	"KY-32": "what is published is written from the public half alone: TestJWKS in key_test.go",
+	"KY-24": "a key verifies until its last token has expired, and never signs again: TestKeysOfAnIssuer, and TestSchedule of package signing",
+	"KY-27": "ids are thumbprints, so another key has another id; Schedule.Replace puts whole sets in place: TestWithdrawnKeys, here and in package signing",
+	"KY-32": "what is published is written from the public half alone: TestJWKS of package signing",
 }
 
 func TestElsewhereSaysWhy(t *testing.T) {

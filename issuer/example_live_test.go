@@ -46,18 +46,3 @@ func ExampleNewSessionVerifier() {
 	fmt.Println(before, "|", after)
 	// Output: <nil> | claims: invalid token: its session has ended
 }
-
-// Keys in a directory, such as 20261201T000000Z.ES256.pem. Whoever puts the next
-// one there rotates; whoever removes one withdraws it.
-func ExampleLoadSchedule() {
-	keys, err := signing.LoadSchedule("/etc/gatehouse/keys", nil)
-	if err != nil {
-		log.Fatal(err) // says which file is wrong, and how to mend it
-	}
-	_, err = issuer.New(issuer.Config[Account]{
-		Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, Store: issuer.NewMemoryStore(),
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-}

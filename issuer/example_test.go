@@ -187,31 +187,3 @@ func ExampleIssuer_LoginHandler() {
 	// 200 no-store
 	// 400 no-store
 }
-
-// A schedule has a key that signs and one that will. Machines that load the same
-// two change over at the same moment, and verifiers have had the second for
-// Config.Lead by then.
-func ExampleNewSchedule() {
-	now := time.Now()
-	keys, err := signing.NewSchedule(
-		newKey(now.Add(-30*24*time.Hour)),
-		newKey(now.Add(12*time.Hour)),
-	)
-	if err != nil {
-		panic(err)
-	}
-	tokens, err := issuer.New(issuer.Config[Account]{
-		Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, Store: issuer.NewMemoryStore(),
-	})
-	if err != nil {
-		panic(err)
-	}
-	w := httptest.NewRecorder()
-	tokens.JWKS().ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/jwks.json", nil))
-	var published struct{ Keys []struct{ Kid string } }
-	if err := json.Unmarshal(w.Body.Bytes(), &published); err != nil {
-		panic(err)
-	}
-	fmt.Println(len(published.Keys), "keys,", w.Header().Get("Cache-Control"))
-	// Output: 2 keys, public, max-age=300
-}

@@ -1,6 +1,6 @@
 //go:build unix && !solaris && !aix
 
-package issuer_test
+package signing_test
 
 import (
 	"os"

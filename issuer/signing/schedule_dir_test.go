@@ -1,9 +1,8 @@
-package issuer_test
+package signing_test
 
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -21,12 +20,11 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
-	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 // writeKey writes a private key as LoadSchedule reads it.
-func writeKey(t *testing.T, dir, name string, private crypto.PrivateKey) {
+func writeKey(t testing.TB, dir, name string, private crypto.PrivateKey) {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
@@ -48,28 +46,17 @@ func keyDir(t testing.TB) string {
 	return dir
 }
 
-func newEd25519(t *testing.T) ed25519.PrivateKey {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return private
-}
+// open is as long as the keys of these tests are offered, before and after they
+// sign.
+var open = signing.Window{Lead: 24 * time.Hour, Hold: 24 * time.Hour}
 
-func fromDir(t *testing.T, dir string) (*signing.Schedule, *issuer.Issuer[struct{}]) {
+func fromDir(t *testing.T, dir string) *signing.Schedule {
 	t.Helper()
 	schedule, err := signing.LoadSchedule(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := issuer.New(issuer.Config[struct{}]{
-		Issuer: "https://id.example", Audience: []string{"api"}, Keys: schedule, Store: issuer.NewMemoryStore(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schedule, tokens
+	return schedule
 }
 
 func TestLoadScheduleFollowsItsDirectory(t *testing.T) {
@@ -77,29 +64,19 @@ func TestLoadScheduleFollowsItsDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := time.Now().UTC()
 		writeKey(t, dir, first.Format("20060102T150405Z")+".pem", newEd25519(t))
-		_, tokens := fromDir(t, dir)
-		issue := func() string {
-			pair, err := tokens.Issue(t.Context(), claims.Claims[struct{}]{Subject: "alice"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return pair.AccessToken
-		}
-		verify, err := claims.NewVerifier[struct{}](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: tokens.KeySet()})
-		if err != nil {
-			t.Fatal(err)
-		}
+		keys := fromDir(t, dir)
+		verify := verifier(t, keys.KeySet(open))
 		opens := func(token string) bool { _, err := verify.Verify(t.Context(), token); return err == nil }
 
-		before := issue()
+		before := mustMint(t, keys)
 		if !opens(before) {
 			t.Fatal("the only key's token does not open")
 		}
 		next := first.Add(time.Minute).Format("20060102T150405Z") + ".pem"
 		writeKey(t, dir, next, newEd25519(t))
 		time.Sleep(time.Minute)
-		after := issue()
-		if head(before) == head(after) {
+		after := mustMint(t, keys)
+		if keyID(t, before) == keyID(t, after) {
 			t.Error("the next key does not sign, a minute after it should")
 		}
 		if !opens(before) || !opens(after) {
@@ -110,7 +87,7 @@ func TestLoadScheduleFollowsItsDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if head(issue()) != head(after) || !opens(before) {
+		if keyID(t, mustMint(t, keys)) != keyID(t, after) || !opens(before) {
 			t.Error("a bad file changed the keys")
 		}
 		// A withdrawn key stops within the interval, though its token is remembered.
@@ -118,19 +95,13 @@ func TestLoadScheduleFollowsItsDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
-		if head(issue()) != head(before) {
+		if keyID(t, mustMint(t, keys)) != keyID(t, before) {
 			t.Error("the key before does not sign again")
 		}
 		if opens(after) {
 			t.Error("a withdrawn key still verifies")
 		}
 	})
-}
-
-// head returns a token's header.
-func head(token string) string {
-	h, _, _ := strings.Cut(token, ".")
-	return h
 }
 
 // TestLastKeyWithdrawn removes the only key's file. What it signed is not
@@ -145,15 +116,14 @@ func TestLastKeyWithdrawn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tokens := newIssuer(t, issuer.Config[account]{Keys: keys})
-		verify := verifier(t, tokens, claims.Dialect{})
-		pair := issue(t, tokens, "alice")
-		if _, err := verify.Verify(t.Context(), pair.AccessToken); err != nil {
+		verify := verifier(t, keys.KeySet(open))
+		token := mustMint(t, keys)
+		if _, err := verify.Verify(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
 		jwks := func() int {
 			w := httptest.NewRecorder()
-			tokens.JWKS().ServeHTTP(w, httptest.NewRequest("GET", "/jwks.json", nil))
+			keys.JWKS(open).ServeHTTP(w, httptest.NewRequest("GET", "/jwks.json", nil))
 			return w.Code
 		}
 		if err := os.Rename(path, path+".away"); err != nil {
@@ -161,17 +131,14 @@ func TestLastKeyWithdrawn(t *testing.T) {
 		}
 		for range 3 {
 			time.Sleep(10 * time.Second)
-			if c, err := verify.Verify(t.Context(), pair.AccessToken); err == nil || errors.Is(err, claims.ErrInvalid) || c != nil {
+			if c, err := verify.Verify(t.Context(), token); err == nil || errors.Is(err, claims.ErrInvalid) || c != nil {
 				t.Errorf("verified: %v, %v", c, err)
 			}
-			if _, err := tokens.Issue(t.Context(), claims.Claims[account]{Subject: "bob"}); err == nil {
+			if _, err := mint(t, keys); err == nil {
 				t.Error("a key that was withdrawn signs")
 			}
-			if _, err := tokens.Refresh(t.Context(), pair.RefreshToken); err == nil || errors.Is(err, issuer.ErrGrant) {
-				t.Errorf("refreshed: %v", err)
-			}
-			if err := tokens.Revoke(t.Context(), pair.RefreshToken); err == nil {
-				t.Error("revoked")
+			if left := keys.Keys(); left == nil || len(left) > 0 {
+				t.Errorf("keys: %v", left)
 			}
 			if code := jwks(); code != 503 {
 				t.Errorf("key set: %d", code)
@@ -183,7 +150,9 @@ func TestLastKeyWithdrawn(t *testing.T) {
 		if err := errors.Join(os.Rename(path+".away", path), keys.Reload()); err != nil {
 			t.Fatal(err)
 		}
-		refresh(t, tokens, pair.RefreshToken)
+		if _, err := verify.Verify(t.Context(), token); err != nil {
+			t.Error(err)
+		}
 		if code := jwks(); code != 200 {
 			t.Errorf("key set: %d", code)
 		}
@@ -193,9 +162,9 @@ func TestLastKeyWithdrawn(t *testing.T) {
 func TestLoadScheduleKeepsKeys(t *testing.T) {
 	dir := keyDir(t)
 	writeKey(t, dir, "20260101T000000Z.pem", newEd25519(t))
-	schedule, tokens := fromDir(t, dir)
+	schedule := fromDir(t, dir)
 	offered := func() *claims.Key {
-		keys, err := tokens.KeySet().Keys(t.Context(), claims.Header{Algorithm: "EdDSA"})
+		keys, err := schedule.KeySet(open).Keys(t.Context(), claims.Header{Algorithm: "EdDSA"})
 		if err != nil || len(keys) != 1 {
 			t.Fatalf("%v, %v", keys, err)
 		}
@@ -227,8 +196,7 @@ func TestLoadScheduleReadsEveryType(t *testing.T) {
 	} {
 		dir := keyDir(t)
 		writeKey(t, dir, name, private)
-		_, tokens := fromDir(t, dir)
-		if _, err := tokens.Issue(t.Context(), claims.Claims[struct{}]{Subject: "alice"}); err != nil {
+		if _, err := mint(t, fromDir(t, dir)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -282,11 +250,7 @@ func TestLoadScheduleRefuses(t *testing.T) {
 
 // FuzzKeyFile feeds a key directory anything: it is refused, or signs.
 func FuzzKeyFile(f *testing.F) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		f.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
+	der, err := x509.MarshalPKCS8PrivateKey(newEd25519(f))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -14,27 +14,31 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 )
 
-// Key is one key that signs, from a time on. It never changes and may be
-// shared. The zero Key signs nothing, and no schedule takes it.
+// Key is one key that signs, from a time on. It never changes and may be shared.
+// No fmt verb and no logger prints its material. The zero Key signs nothing, and no
+// schedule takes it.
 type Key struct {
 	from   time.Time
 	public *claims.Key      // the half that verifies
 	half   crypto.PublicKey // the same as the caller knows it; nil for a secret
 	jwk    []byte           // what is published; nil for a secret
+	// sign is a closure, and it alone holds the material: fmt looks into every
+	// field, exported or not, but never into a func.
 	sign   func(input string) ([]byte, error)
 	signed headers
 }
 
-// NewKey returns a key that signs with signer from a time on; the zero time
-// says that it always has. The algorithm is one of those of [claims.NewKey] but
-// HS256, HS384 and HS512, and signer's public key must fit it. The id is the
-// RFC 7638 thumbprint of the public key.
+// NewKey returns a key that signs with signer from a time on; the zero time says
+// that it always has. The algorithm is one of those of [claims.NewKey] but HS256,
+// HS384 and HS512, and signer's public key must fit it. The id is the RFC 7638
+// thumbprint of the public key.
 //
 // Any crypto.Signer will do, also one that asks a key management service. What
-// it signs is verified before it is used, and a panic of it is an error.
+// such a signer returns is verified before it is used. If it panics, that is an
+// error.
 //
-// The key signs once to prove itself: it is an error if signer fails, or if
-// what it signs does not verify under its Public().
+// The key signs once to prove itself. It is an error if signer fails, or if its
+// signature does not verify under signer.Public().
 func NewKey(alg string, signer crypto.Signer, from time.Time) (*Key, error) {
 	public, err := publicOf(signer)
 	if err != nil {
@@ -58,11 +62,11 @@ func NewKey(alg string, signer crypto.Signer, from time.Time) (*Key, error) {
 
 // NewSecret returns an HMAC key (HS256, HS384 or HS512) that signs from a time
 // on; the zero time says that it always has. The secret must be at least as
-// long as the hash, RFC 7518 §3.2, and is never published. kid names it in
-// headers, nothing does if it is "".
+// long as the hash, RFC 7518 §3.2, and is never published. kid is its id in
+// headers; if it is "", headers have none.
 //
-// Whoever verifies with a secret can also sign with it: use it for refresh
-// tokens, or where issuer and resource server are one.
+// A program that can verify with a secret can also sign with it. Use it for
+// refresh tokens, or where issuer and resource server are one program.
 func NewSecret(alg, kid string, secret []byte, from time.Time) (*Key, error) {
 	method, ok := jwt.GetSigningMethod(alg).(*jwt.SigningMethodHMAC)
 	if !ok {
@@ -105,7 +109,7 @@ func (k *Key) String() string { return fmt.Sprintf("signing %s key %q", k.Algori
 // GoString is String, so that %#v prints no secret either.
 func (k *Key) GoString() string { return k.String() }
 
-// prove signs once and verifies what came out.
+// prove signs once and verifies the signature.
 func (k *Key) prove(public crypto.PublicKey) error {
 	const input = "gatehouse.proves"
 	sig, err := k.sign(input)
@@ -128,6 +132,8 @@ func publicOf(signer crypto.Signer) (public crypto.PublicKey, err error) {
 	if signer == nil {
 		return nil, errors.New("signer is missing")
 	}
+	// For these types publish knows a JWK. A key of any other would be published as
+	// an empty one.
 	switch public := signer.Public().(type) {
 	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
 		return public, nil

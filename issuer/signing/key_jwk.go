@@ -21,6 +21,9 @@ func publish(alg string, public crypto.PublicKey) (jwk []byte, kid string) {
 	case *rsa.PublicKey:
 		required = fmt.Sprintf(`"e":"%s","kty":"RSA","n":"%s"`, encode(big.NewInt(int64(key.E)).Bytes()), encode(modulus(key)))
 	case *ecdsa.PublicKey:
+		// The point is 4, x and y, each of the curve's full size: RFC 7518 §6.2.1.2
+		// demands leading zeros, which big.Int would drop. A key that is not on its
+		// curve is refused by claims.NewKey later.
 		if point, err := key.Bytes(); err == nil {
 			x, y := point[1:1+len(point)/2], point[1+len(point)/2:]
 			required = fmt.Sprintf(`"crv":"%s","kty":"EC","x":"%s","y":"%s"`, key.Curve.Params().Name, encode(x), encode(y))
@@ -35,7 +38,7 @@ func publish(alg string, public crypto.PublicKey) (jwk []byte, kid string) {
 }
 
 func modulus(key *rsa.PublicKey) []byte {
-	if key.N == nil {
+	if key.N == nil { // claims.NewKey refuses it later, with the reason
 		return nil
 	}
 	return key.N.Bytes()

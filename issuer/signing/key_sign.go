@@ -19,7 +19,8 @@ import (
 )
 
 // signature returns the function that signs with signer: through golang-jwt for
-// the standard library's own keys, through Signer.Sign for all others.
+// the standard library's own keys, through Signer.Sign for all others. Each of its
+// signatures is a JWS signature (RFC 7518 §3), not yet encoded.
 func signature(alg string, signer crypto.Signer, public crypto.PublicKey) (func(string) ([]byte, error), error) {
 	method := jwt.GetSigningMethod(alg)
 	switch key := signer.(type) {
@@ -27,6 +28,8 @@ func signature(alg string, signer crypto.Signer, public crypto.PublicKey) (func(
 		if len(key) != ed25519.PrivateKeySize {
 			return nil, fmt.Errorf("the private key has %d bytes, not %d", len(key), ed25519.PrivateKeySize)
 		}
+		// The caller may clear its slice. In an interface once, it is not put into
+		// a new one for each signature.
 		material := any(slices.Clone(key))
 		return func(input string) ([]byte, error) { return method.Sign(input, material) }, nil
 	case *rsa.PrivateKey:
@@ -46,6 +49,8 @@ func signature(alg string, signer crypto.Signer, public crypto.PublicKey) (func(
 		if err != nil {
 			return nil, err
 		}
+		// A service may have rotated its key behind our back, or err. A token that
+		// nobody can verify would log its owner out, so it is not handed out.
 		if err := method.Verify(input, sig, public); err != nil {
 			return nil, fmt.Errorf("what the signer signed does not verify: %w", err)
 		}
@@ -54,10 +59,12 @@ func signature(alg string, signer crypto.Signer, public crypto.PublicKey) (func(
 }
 
 // authentication returns the function that signs with a secret, RFC 7518 §3.2.
-// It is not golang-jwt's, which hashes the secret anew for each signature: that
-// is more than half of what one costs.
+// It is not golang-jwt's, which hashes the secret again for each signature: more
+// than half of the cost of one.
 func authentication(h crypto.Hash, secret []byte) func(string) ([]byte, error) {
 	secret = slices.Clone(secret)
+	// A hash is not safe for concurrent use, so each signature borrows one. Reset
+	// brings back the state after the secret was hashed.
 	keyed := sync.Pool{New: func() any { return hmac.New(h.New, secret) }}
 	return func(input string) ([]byte, error) {
 		mac := keyed.Get().(hash.Hash)
@@ -80,6 +87,8 @@ func conversion(method jwt.SigningMethod) (converter, error) {
 	case *jwt.SigningMethodRSAPSS:
 		return digesting(m.Hash, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: m.Hash}), nil
 	case *jwt.SigningMethodECDSA:
+		// crypto.Signer returns ASN.1, a token has R and S side by side (RFC 7518
+		// §3.4).
 		der := digesting(m.Hash, m.Hash)
 		return func(signer crypto.Signer, input string) ([]byte, error) {
 			sig, err := der(signer, input)
@@ -90,7 +99,7 @@ func conversion(method jwt.SigningMethod) (converter, error) {
 		}, nil
 	case *jwt.SigningMethodEd25519:
 		return func(signer crypto.Signer, input string) ([]byte, error) {
-			return guarded(signer, []byte(input), crypto.Hash(0))
+			return guarded(signer, []byte(input), crypto.Hash(0)) // Ed25519 hashes by itself
 		}, nil
 	}
 	return nil, fmt.Errorf("algorithm %q is not supported", method.Alg())
@@ -122,7 +131,7 @@ func concatenated(der []byte, size int) ([]byte, error) {
 		return nil, errors.New("the signer's ECDSA signature is not ASN.1")
 	}
 	for _, n := range []*big.Int{sig.R, sig.S} {
-		if n.Sign() <= 0 || n.BitLen() > 8*size {
+		if n.Sign() <= 0 || n.BitLen() > 8*size { // FillBytes would panic
 			return nil, errors.New("the signer's ECDSA signature is out of range")
 		}
 	}

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Schedule says which key signs when. All that follows from it follows from its
-// keys and the time, so machines that have the same keys agree without talking.
+// Schedule says which key signs when. Of the keys whose From has come, by the
+// machine's clock, the latest signs; before the first one's From nothing is signed.
+// Machines that have the same keys agree without talking.
 //
-// Of the keys whose From has come, by the machine's clock, the latest signs. While
-// none has come nothing is signed. A Schedule is safe for concurrent use. Its zero
-// value has no keys, signs nothing and verifies nothing.
+// A Schedule is safe for concurrent use. Its zero value has no keys: it signs
+// nothing, and what verifies with its KeySet answers 503.
 type Schedule struct {
 	keys atomic.Pointer[[]*Key] // by From
-	dir  *keyDir                // nil: they come from nowhere else
+	dir  *keyDir                // where LoadSchedule found them; nil if they were given
 }
 
 // NewSchedule returns a schedule of keys, in any order. It is an error to give
@@ -29,12 +29,12 @@ func NewSchedule(keys ...*Key) (*Schedule, error) {
 	return s, nil
 }
 
-// Replace puts other keys in place of all, at once and while serving, or
-// changes nothing and says what is wrong with them. Carry over every key whose
-// tokens shall still be valid; a key that is left out is withdrawn: from this
-// moment it neither signs nor verifies here.
+// Replace puts other keys in place of all that there are, at once and while
+// serving. A key that is left out is withdrawn: from this moment it neither signs
+// nor verifies here. Carry over every key whose tokens shall still be valid.
 //
-// The keys of a schedule from LoadSchedule are not replaced: change its files.
+// With an error nothing has changed; it says what is wrong with the keys. The keys
+// of a schedule from LoadSchedule can't be replaced: change its files.
 func (s *Schedule) Replace(keys ...*Key) error {
 	if s.dir != nil {
 		return errors.New("signing: the keys of this schedule come from " + s.dir.path)
@@ -52,6 +52,9 @@ func (s *Schedule) replace(keys []*Key) error {
 			return fmt.Errorf("signing: key %d of the schedule was not made by NewKey or NewSecret", i)
 		}
 	}
+	// Two keys from one time would sign by turns, depending on the order in which a
+	// machine has them. One key twice would be offered twice, and withdrawn only if
+	// both are left out.
 	slices.SortStableFunc(keys, func(a, b *Key) int { return a.from.Compare(b.from) })
 	var mistakes []error
 	for i, k := range keys {
@@ -67,7 +70,7 @@ func (s *Schedule) replace(keys []*Key) error {
 	if mistakes != nil {
 		return errors.Join(mistakes...)
 	}
-	s.keys.Store(&keys)
+	s.keys.Store(&keys) // as a whole, so that no caller sees half a change
 	return nil
 }
 
@@ -90,7 +93,8 @@ var (
 	errNoKeys = errors.New("signing: all keys are withdrawn")
 )
 
-// current returns the keys of now, by From. With errNoKeys there are none.
+// current returns the keys as they are now, by From. With errNoKeys there are none.
+// The pointer is another after each change.
 func (s *Schedule) current() (*[]*Key, error) {
 	if s == nil {
 		return nil, errNoSchedule
@@ -106,7 +110,7 @@ func (s *Schedule) current() (*[]*Key, error) {
 	return keys, nil
 }
 
-// signs returns the index of the key that signs at a moment, -1 if none does.
+// signs returns the index of the key that signs at a moment, -1 if none signs yet.
 func signs(keys []*Key, now time.Time) int {
 	i := len(keys) - 1
 	for i >= 0 && now.Before(keys[i].from) {

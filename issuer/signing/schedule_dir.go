@@ -30,45 +30,55 @@ const (
 	maxKeyFiles = 100
 )
 
-// LoadSchedule returns a schedule of the private keys in a directory, which is
-// read again when it changes. Machines that have the same directory agree.
+// LoadSchedule returns a schedule of the private keys in a directory, which is read
+// again within ten seconds when it changes. Machines that have the same directory
+// agree on which key signs. What is wrong now is an error; what is wrong later is
+// logged, by slog.Default() if logger is nil.
 //
-// A key is a file named for the time from which it signs, and if it is not the
-// usual one for the algorithm: 20261201T000000Z.pem, 20261201T000000Z.PS256.pem.
-// It holds one unencrypted PKCS #8 block ("PRIVATE KEY") of an RSA, ECDSA or
-// Ed25519 key. Files that do not end in .pem, dot files and subdirectories are
-// not read; symbolic links are followed, each time. On Unix a key file is refused
-// that its group or others may read, or that belongs to another user than this
-// one or root; and so is a directory that another user owns, or others may write
-// to and remove from. The error says how to mend it. A Kubernetes secret is fine:
-// its directory has the sticky bit, and to who is not root, root may give a file
-// through its group (0440). Elsewhere access is left to the system.
+// # Files
 //
-// In a directory with the sticky bit others may put files, though they can't
-// take away ours. What is there and belongs neither to this user nor to root, be
-// it a file or a symbolic link, is left out, and the logger hears of it once. A
-// directory that only we and root may write to is better: some systems let
-// others make a hard link, which is as good as the file, so that a key which is
-// withdrawn there must be removed, not renamed.
+// Each key is a file. Its name says from when the key signs, in UTC, and which
+// algorithm it has, if that is not the usual one for its type:
+// 20261201T000000Z.pem, 20261201T000000Z.PS256.pem. Usual are RS256, EdDSA, and for
+// ECDSA the one that goes with the curve. The file holds one unencrypted PKCS #8
+// block ("PRIVATE KEY"). Files whose names begin with a dot or don't end in .pem are
+// not read. Symbolic links are followed, each time.
 //
-// To rotate, put the next key there in time, at least Config.Lead ahead, best by
-// renaming a finished file. To withdraw a key, because it is compromised, remove
-// or rename its file: within ten seconds it neither signs nor verifies here.
-// Otherwise leave files where they are until their last token has expired; an
-// old key costs nothing.
+// # Rotation
 //
-// All files change together or not at all. If the directory can't be read, or
-// one file is wrong, the error says which and why, LoadSchedule fails, and
-// later the keys stay as they were and the logger (slog.Default if nil) hears
-// of it once. There is no goroutine: whoever needs a key and finds ten seconds
-// over looks at the files. Reload does at once.
+// To rotate, put the next key there before it signs: at least [Window].Lead before,
+// and best by renaming a finished file. To withdraw a key, because it has leaked,
+// remove or rename its file: within ten seconds it neither signs nor verifies here.
+// Leave all other files where they are until their last token has expired.
 //
-// A directory without any key is a mistake for LoadSchedule. Later it withdraws
-// all keys, and the logger hears of that: until there is one again nothing is
-// issued or verified here, which is answered 503, and the key set is not
-// published. (So it is while a volume that the directory is on is not mounted.)
-// Verifiers elsewhere keep the keys that they have until they fetch others: give
-// them a successor.
+// # Who else may read or write
+//
+// On Unix these are errors, which say how to mend them: a key file that its group or
+// others may read, or that belongs to neither this user nor root; a directory that
+// belongs to neither, or from which others may remove files. Kubernetes secrets
+// work: their directory has the sticky bit, and a process that is not root may read
+// root's files through its group (mode 0440). On other systems access is left to the
+// system.
+//
+// In a directory with the sticky bit others may add files, but can't remove ours.
+// Files and symbolic links there that belong to neither this user nor root are left
+// out, and the logger hears of that once. It is better if only this user and root
+// may write to the directory. Some systems let others make a hard link to a file,
+// which stays when the file is renamed: there, withdraw a key by removing its file.
+//
+// # Mistakes and empty directories
+//
+// The keys change all together or not at all. If the directory or one file is wrong
+// later, the keys stay as they were, and the logger hears of it once.
+//
+// A directory without any key is an error for LoadSchedule. Later it withdraws all
+// keys, and the logger hears of that. Until there is a key again, nothing is signed
+// or verified here, which is answered 503, and no key set is published. This also
+// happens while the volume of the directory is not mounted. Verifiers elsewhere keep
+// the keys that they have until they fetch others: give them a successor.
+//
+// There is no goroutine: the first use of the keys after ten seconds looks at the
+// files. [Schedule.Reload] looks at once.
 func LoadSchedule(dir string, logger *slog.Logger) (*Schedule, error) {
 	s := &Schedule{dir: &keyDir{path: dir, logger: logger, begin: time.Now()}}
 	if err := s.Reload(); err != nil {
@@ -77,11 +87,11 @@ func LoadSchedule(dir string, logger *slog.Logger) (*Schedule, error) {
 	return s, nil
 }
 
-// Reload reads the directory of a schedule that LoadSchedule returned, now. On
-// error the keys stay as they were; that the last file is gone is none. Of other
-// schedules there is nothing to read.
+// Reload reads the directory of a schedule from LoadSchedule at once. On error the
+// keys stay as they were. It is not an error if the last file is gone: that withdraws
+// all keys. For other schedules it does nothing.
 func (s *Schedule) Reload() error {
-	if s.dir == nil {
+	if s == nil || s.dir == nil {
 		return nil
 	}
 	s.dir.reading.Lock()
@@ -89,17 +99,17 @@ func (s *Schedule) Reload() error {
 	return s.dir.read(s)
 }
 
-// keyDir is where the keys of a schedule come from.
+// keyDir is the directory from which the keys of a schedule come.
 type keyDir struct {
 	path   string
 	logger *slog.Logger
-	begin  time.Time
+	begin  time.Time    // by the monotonic clock
 	due    atomic.Int64 // when to look again, as a time.Duration since begin
 
 	reading sync.Mutex
 	known   map[[sha256.Size]byte]*Key // under reading: by name and content
 	failed  string                     // under reading: what was last logged
-	foreign string                     // under reading: the files left out that were last logged
+	foreign string                     // under reading: the files left out, as last logged
 }
 
 // log returns where to log. A Logger that is nil is looked up for each line, so that
@@ -111,15 +121,19 @@ func (d *keyDir) log() *slog.Logger {
 	return d.logger
 }
 
-// look reads the directory if that is due and nobody else is at it.
+// look reads the directory if that is due and no other goroutine does.
 func (d *keyDir) look(s *Schedule) {
+	// Those who come while another reads go on with the keys that there are: a slow
+	// disk delays one caller, not all.
 	if d == nil || time.Since(d.begin) < time.Duration(d.due.Load()) || !d.reading.TryLock() {
 		return
 	}
 	defer d.reading.Unlock()
 	err := d.read(s)
+	// It is read every ten seconds: the same mistake is logged once, until it has
+	// gone or is another.
 	if text := fmt.Sprint(err); err != nil && text != d.failed {
-		d.log().Error("signing: keys stay as they were", "err", err)
+		d.log().Error("signing: keys stay as they were", "error", err)
 		d.failed = text
 	} else if err == nil {
 		d.failed = ""
@@ -128,6 +142,7 @@ func (d *keyDir) look(s *Schedule) {
 
 // read replaces the keys of s by those in the directory.
 func (d *keyDir) read(s *Schedule) error {
+	// Also if it fails: a directory that is broken is not read for every token.
 	d.due.Store(int64(time.Since(d.begin) + dirInterval))
 	names, err := d.list()
 	if err != nil {
@@ -151,6 +166,9 @@ func (d *keyDir) read(s *Schedule) error {
 	if mistakes != nil {
 		return errors.Join(mistakes...)
 	}
+	// The last file was removed on purpose, or all are out of reach. Somebody who
+	// removes a leaked key must be able to rely on that, so the keys don't stay. At the start
+	// it is a mistake: replace says so below.
 	if keys == nil && s.keys.Load() != nil {
 		if len(*s.keys.Load()) > 0 {
 			d.log().Error("signing: the directory has no key any more: all are withdrawn", "dir", d.path)
@@ -166,8 +184,8 @@ func (d *keyDir) read(s *Schedule) error {
 	return nil
 }
 
-// list returns the names of the key files in the directory, unless others may
-// change those.
+// list returns the names of the key files in the directory. It is an error if
+// others may change them.
 func (d *keyDir) list() ([]string, error) {
 	info, err := os.Stat(d.path)
 	if err == nil {
@@ -195,26 +213,26 @@ func (d *keyDir) list() ([]string, error) {
 	return names, nil
 }
 
-// ours reports whether this user or root has put an entry where others may put
-// some too. Of a symbolic link it is the link's owner that counts. What is gone
-// meanwhile is nobody's.
+// ours reports whether an entry was put there by this user or root. The owner of a
+// symbolic link is the link's, not its target's. An entry that is gone meanwhile is
+// not ours.
 func ours(entry os.DirEntry) bool {
 	info, err := entry.Info()
 	return err == nil && trustedOwner(info) == nil
 }
 
-// leftOut logs that files are left out, once as long as they are the same.
+// leftOut logs that files are left out, once for as long as they are the same.
 func (d *keyDir) leftOut(names []string) {
-	all := strings.Join(names, "/")
+	all := strings.Join(names, "/") // no name has a slash
 	if all != d.foreign && all != "" {
-		d.log().Warn("signing: what belongs to neither this user nor root is left out of the keys",
+		d.log().Warn("signing: files that belong to neither this user nor root are left out of the keys",
 			"dir", d.path, "files", len(names), "first", names[0])
 	}
 	d.foreign = all
 }
 
-// key reads one file. What has not changed stays the same Key, because
-// verifiers remember tokens by it.
+// key reads one file. A file that has not changed stays the same Key, because
+// verifiers remember tokens by their key.
 func (d *keyDir) key(name string) (*Key, [sha256.Size]byte, error) {
 	content, err := readPrivate(filepath.Join(d.path, name))
 	if err != nil {
@@ -228,24 +246,26 @@ func (d *keyDir) key(name string) (*Key, [sha256.Size]byte, error) {
 	return key, digest, err
 }
 
-// readPrivate reads a file that nobody else may read.
+// readPrivate reads a file that no other user may read.
 func readPrivate(path string) ([]byte, error) {
-	if info, err := os.Stat(path); err != nil { // before it is opened: a pipe would wait for whoever writes
+	// Before it is opened, because to open a pipe waits until somebody writes.
+	if info, err := os.Stat(path); err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() {
-		return nil, errors.New("is no regular file")
+		return nil, errors.New("is not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	// Once more, of what was opened: the name may mean another file by now.
 	info, err := f.Stat()
 	switch {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, errors.New("is no regular file")
+		return nil, errors.New("is not a regular file")
 	case info.Size() > maxKeyFile:
 		return nil, fmt.Errorf("is larger than %d bytes", maxKeyFile)
 	}
@@ -285,7 +305,7 @@ func parseKeyFile(name string, content []byte) (*Key, error) {
 	return NewKey(alg, signer, from)
 }
 
-// usualAlgorithm is what a key is used for if its file name does not say.
+// usualAlgorithm is a key's algorithm if its file name does not say.
 func usualAlgorithm(signer crypto.Signer) string {
 	switch key := signer.(type) {
 	case *rsa.PrivateKey:

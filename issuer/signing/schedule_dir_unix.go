@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// trustedFile returns why others may know or have written what is in a file.
+// trustedFile returns why others may have read or written a file.
 func trustedFile(info fs.FileInfo) error {
 	owner := os.Geteuid()
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -21,9 +21,11 @@ func trustedFile(info fs.FileInfo) error {
 	return trustedOwner(info)
 }
 
-// private returns why others than us may read or write a file. Through its group
-// root may let us read: so does a Kubernetes secret with an fsGroup.
+// private returns why users other than us may read or write a file.
 func private(perm fs.FileMode, owner, us int) error {
+	// A Kubernetes secret with an fsGroup belongs to root and is readable by a group
+	// that only this pod has. If we are root ourselves, or it is our own file, a group
+	// that may read it is somebody else.
 	allowed := fs.FileMode(0o700)
 	if owner == 0 && us != 0 {
 		allowed = 0o740
@@ -34,18 +36,21 @@ func private(perm fs.FileMode, owner, us int) error {
 	return nil
 }
 
-// trustedDir returns why others may put files of ours into a directory, or
-// take them away.
+// trustedDir returns why others may change our files in a directory.
 func trustedDir(info fs.FileInfo) error {
+	// With the sticky bit others can add files, which list leaves out, but not remove
+	// or rename ours.
 	if mode := info.Mode(); sharedDir(info) && mode&fs.ModeSticky == 0 {
 		return fmt.Errorf("others may write to it (mode %04o): chmod go-w", mode.Perm())
 	}
 	return trustedOwner(info)
 }
 
-// sharedDir reports whether others may put files of theirs into a directory.
+// sharedDir reports whether others may add files to a directory.
 func sharedDir(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
 
+// trustedOwner returns why the owner of a file or directory is not trusted: it is
+// neither us nor root.
 func trustedOwner(info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if us := os.Geteuid(); ok && stat.Uid != 0 && int(stat.Uid) != us {

@@ -9,24 +9,23 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 )
 
-// Window says how long a key of a [Schedule] is offered to those who verify,
-// beyond the time in which it signs. Negative durations count as 0. The zero
-// Window offers the key that signs and no other: what a key has signed is refused
-// as soon as the next one signs.
+// Window says for how long a key of a [Schedule] is offered to verifiers, beyond the
+// time in which it signs. Negative durations count as 0. The zero Window offers the
+// key that signs and no other: tokens of a key are refused as soon as the next one
+// signs.
 type Window struct {
 	// Lead is how long before it signs a key is offered, so that verifiers have
 	// it in time: longer than they keep what they fetched.
 	Lead time.Duration
 	// Hold is how long a key is still offered after its successor has begun to
-	// sign: as long as the last token that it signed is valid, and as far as
-	// clocks may be off.
+	// sign: as long as its last token is valid, plus how far clocks may be off.
 	Hold time.Duration
 }
 
 // KeySet returns the verifying halves of the keys that a window offers, best
 // first: the one that signs, those before it, those to come. It follows the
-// schedule. While the schedule has no keys it returns an error, for which a
-// verifier answers 503.
+// schedule. While the schedule has no keys its Keys returns an error, and verifiers
+// answer 503.
 func (s *Schedule) KeySet(w Window) claims.KeySet { return s.keyring(w) }
 
 func (s *Schedule) keyring(w Window) *keyring {
@@ -40,7 +39,7 @@ type keyring struct {
 	last       atomic.Pointer[plan]
 }
 
-// plan is what a keyring says between two moments, worked out once.
+// plan is what a keyring offers between two moments, worked out once.
 type plan struct {
 	keys        *[]*Key // of this version of the schedule
 	from, until time.Time
@@ -57,6 +56,8 @@ func (r *keyring) at(now time.Time) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Verifiers ask for every token. A plan is good until the schedule is replaced or
+	// a key comes or goes; the clock may also be set back, to before the plan.
 	if p := r.last.Load(); p != nil && p.keys == keys && !now.Before(p.from) && now.Before(p.until) {
 		return p, nil
 	}
@@ -66,7 +67,7 @@ func (r *keyring) at(now time.Time) (*plan, error) {
 	for i, k := range p.offered {
 		public[i] = k.public
 	}
-	if len(public) > 0 {
+	if len(public) > 0 { // else no key is offered yet: no token can be genuine
 		if p.set, err = claims.NewKeySet(public...); err != nil {
 			return nil, fmt.Errorf("signing: %w", err)
 		}
@@ -87,6 +88,8 @@ func (r *keyring) plan(keys []*Key, now time.Time) *plan {
 	}
 	current := signs(keys, now)
 	for i := current; i >= 0; i-- {
+		// A key signed until its successor's From, and not until now: what counts is
+		// when its last token was signed. The current key has no last token yet.
 		gone := distant
 		if i+1 < len(keys) {
 			gone = keys[i+1].from.Add(r.hold)

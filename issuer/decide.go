@@ -6,22 +6,22 @@ import "time"
 type verdict int
 
 const (
-	unknown verdict = iota // there is no such session
-	ended                  // the session has ended
-	expired                // the session has expired
-	rotate                 // the token is spent and gets a successor
-	keep                   // the token stays as it is: nobody but RefreshWithoutRotation decides so
-	repeat                 // the token is just spent and gets the same successor again
-	reused                 // the token was spent before: the session ends
-	ahead                  // the token is newer than the session, whose store forgot it: the session ends
+	unknown   verdict = iota // there is no such session
+	ended                    // the session has ended
+	expired                  // the session or the token has expired
+	exhausted                // the session has had all generations that a token can name
+	rotate                   // the token is current: it is spent and gets a successor
+	repeat                   // the token was just spent: it gets the same successor again
+	reused                   // the token was spent before: the session ends
+	ahead                    // the token is from a later generation than the session: the store has lost a write; the session ends
 )
 
 // decide judges a token of a generation. It is the whole rotation policy: a
 // function of the session, the time and the grace alone.
 //
-// A token that is ahead is refused, and not believed, because the store that
-// forgot its generation lets those before it look unspent. Ending the session
-// refuses them too.
+// A token that is ahead is refused, and not believed. A store that has lost its
+// generation also takes the spent tokens before it for unspent. Ending the session
+// refuses those too.
 func decide(s *session, generation uint64, now time.Time, grace time.Duration) verdict {
 	switch {
 	case s == nil:

@@ -26,14 +26,15 @@ var ErrRefused = errors.New("issuer: refused")
 // Why a refresh token is refused. Callers branch on the exported classes, the
 // log has the text.
 var (
-	errUnknown  = fmt.Errorf("%w: no such session", ErrGrant)
-	errEnded    = fmt.Errorf("%w: the session has ended", ErrGrant)
-	errExpired  = fmt.Errorf("%w: the session has expired", ErrGrant)
-	errAhead    = fmt.Errorf("%w: the token is newer than its session", ErrGrant)
-	errSpent    = fmt.Errorf("%w: the token has just been spent", ErrGrant)
-	errForeign  = fmt.Errorf("%w: the token is not of this session", ErrGrant)
-	errNoIssuer = errors.New("issuer: the Issuer was not made by New")
-	errBusy     = errors.New("issuer: the session changed again and again while it was to be changed")
+	errUnknown   = fmt.Errorf("%w: no such session", ErrGrant)
+	errEnded     = fmt.Errorf("%w: the session has ended", ErrGrant)
+	errExpired   = fmt.Errorf("%w: the session has expired", ErrGrant)
+	errExhausted = fmt.Errorf("%w: the session can't be refreshed any more often", ErrGrant)
+	errAhead     = fmt.Errorf("%w: the token is newer than its session", ErrGrant)
+	errSpent     = fmt.Errorf("%w: the token has just been spent", ErrGrant)
+	errForeign   = fmt.Errorf("%w: the token is not of this session", ErrGrant)
+	errNoIssuer  = errors.New("issuer: the Issuer was not made by New")
+	errBusy      = errors.New("issuer: the session changed again and again while it was to be changed")
 
 	// errUnchanged is about a session that was to end, or to be outdated. It is
 	// logged also when the client has gone.

@@ -31,8 +31,8 @@ func (f ids) sessionBytes() int {
 	return 16
 }
 
-// session returns a new session's id.
-func (f ids) session() string {
+// newSession returns the id of a new session.
+func (f ids) newSession() string {
 	var random [16]byte
 	rand.Read(random[:]) // never fails
 	var room [24]byte
@@ -55,8 +55,8 @@ func (f ids) refresh(session string, generation uint64) string {
 	return session + "." + strconv.FormatUint(generation, 10)
 }
 
-// access returns a new jti for an access token.
-func (f ids) access(session string, generation uint64) string {
+// newAccess returns a new jti for an access token.
+func (f ids) newAccess(session string, generation uint64) string {
 	var b [8]byte
 	rand.Read(b[:])
 	if f.uuids {

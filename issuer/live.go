@@ -10,18 +10,20 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 )
 
-// SessionVerifier verifies access tokens and then looks whether their session
-// lives, so that a revoked session, or one that [Issuer.Outdate] named, is
-// refused at once and not when its access token expires. It goes where a
-// claims.Verifier goes, into a guard for instance. It is safe for concurrent
-// use; its zero value refuses with an error that is not claims.ErrInvalid.
+// SessionVerifier verifies access tokens, and then looks whether their session still
+// lives. So a revoked session, or one that [Issuer.Outdate] named, is refused at once
+// and not when its access token expires. It goes where a claims.Verifier goes, into a
+// guard for instance.
+//
+// It is safe for concurrent use. Its zero value refuses, with an error that is not
+// claims.ErrInvalid.
 type SessionVerifier[T any] struct {
 	verify *claims.Verifier[T]
 	store  Store
 	stale  time.Duration
 
 	mu          sync.Mutex
-	recent, old map[string]liveness // two ages, the older is dropped whole
+	recent, old map[string]liveness // two ages; the older one is dropped as a whole
 	since       time.Time           // when recent began
 }
 
@@ -121,14 +123,16 @@ func (v *SessionVerifier[T]) liveness(ctx context.Context, id string) (liveness,
 	if err != nil {
 		return liveness{}, fmt.Errorf("issuer: store: %w", err)
 	}
+	// Seen when it was asked: what happens to the session while the answer is under
+	// way may be missing in it. A session that the store doesn't know is over.
 	l := liveness{ended: true, seen: asked}
 	if r.Version != 0 {
-		e, err := read(r)
+		found, err := readSession(r)
 		if err != nil {
 			return liveness{}, err
 		}
-		l.ended = e.ended != "" || !now.Before(e.expiry)
-		l.outdated = e.outdated
+		l.ended = found.ended != "" || !now.Before(found.expiry)
+		l.outdated = found.outdated
 	}
 	v.remember(id, l)
 	return l, nil
@@ -153,9 +157,12 @@ func (v *SessionVerifier[T]) remember(id string, l liveness) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	// An age that is full, or as old as an answer may be, becomes the old one. What it
+	// held before is forgotten, which costs a question and never an answer.
 	if v.recent == nil || len(v.recent) >= maxRemembered || l.seen.Sub(v.since) >= v.stale {
 		v.old, v.recent, v.since = v.recent, make(map[string]liveness), l.seen
 	}
+	// Of two answers under way at once the one that was asked for last counts.
 	if had, ok := v.recent[id]; !ok || had.seen.Before(l.seen) {
 		v.recent[id] = l
 	}

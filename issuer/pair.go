@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Pair is what a client gets. Printed or logged it shows its session, and none
-// of its tokens; written as JSON it shows them.
+// Pair is what a client gets. Printed or logged it shows its session and no token.
+// Written as JSON it shows its tokens; so it does when it is printed as a field that
+// is not exported, on which fmt calls no method.
 type Pair struct {
 	AccessToken  string
 	RefreshToken string

@@ -6,13 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 )
 
-// session is what the issuer knows of one session: a record, read. Times are
+// session is what the issuer knows of one session: a record that was read. Times are
 // the store's.
 type session struct {
 	id      string
@@ -20,13 +22,13 @@ type session struct {
 	version uint64
 
 	generation uint64    // of the refresh token that is not spent
-	outdated   uint64    // access tokens up to this generation no longer count: accessGeneration
+	outdated   uint64    // access tokens up to this generation no longer count: see accessGeneration
 	created    time.Time // when it was issued
 	rotated    time.Time // when the generation began
 	expiry     time.Time // when its refresh token expires
 	absolute   time.Time // when it ends however often it is refreshed
 	ended      string    // why it ended; "" while it lives
-	alarm      uint64    // the generation that was presented and ended it, until the event of that is raised
+	pending    uint64    // the generation of the token that ended it, until the Event is raised; then 0
 	label      string    // what the subject calls it
 	grant      grant
 }
@@ -48,6 +50,11 @@ const (
 
 // body is a session on disk, after a byte for the format and sumSize bytes of
 // checksum. Times are milliseconds since 1970.
+//
+// Versions that read format 1 ignore members that they don't know, so none is added
+// here, and none gets another meaning. What a later version has to say stands in
+// Extensions, under a name of its own, and only where it is needed: a version that
+// does not know it refuses the session.
 type body struct {
 	Generation uint64          `json:"gen"`
 	Outdated   uint64          `json:"outdated,omitempty"`
@@ -56,15 +63,17 @@ type body struct {
 	Expiry     int64           `json:"exp"`
 	Absolute   int64           `json:"abs"`
 	Ended      string          `json:"ended,omitempty"`
-	Alarm      uint64          `json:"alarm,omitempty"`
+	Pending    uint64          `json:"alarm,omitempty"`
 	Label      string          `json:"label,omitempty"`
 	Party      claims.Party    `json:"party,omitempty"`
 	Scope      []string        `json:"scope,omitempty"`
 	App        json.RawMessage `json:"app,omitempty"`
+	Extensions json.RawMessage `json:"ext,omitempty"` // an object; this version writes none
 }
 
 // append writes b as encoding/json would, in a fifth of the time. App is what
-// encoding/json has written.
+// encoding/json has written. It is written at each refresh, where encoding/json would
+// be a twentieth of the whole.
 func (b *body) append(to []byte) []byte {
 	to = strconv.AppendUint(append(to, `{"gen":`...), b.Generation, 10)
 	if b.Outdated != 0 {
@@ -77,8 +86,8 @@ func (b *body) append(to []byte) []byte {
 	if b.Ended != "" {
 		to = appendString(append(to, `,"ended":`...), b.Ended)
 	}
-	if b.Alarm != 0 {
-		to = strconv.AppendUint(append(to, `,"alarm":`...), b.Alarm, 10)
+	if b.Pending != 0 {
+		to = strconv.AppendUint(append(to, `,"alarm":`...), b.Pending, 10)
 	}
 	if b.Label != "" {
 		to = appendString(append(to, `,"label":`...), b.Label)
@@ -96,10 +105,14 @@ func (b *body) append(to []byte) []byte {
 	if len(b.App) > 0 {
 		to = append(append(to, `,"app":`...), b.App...)
 	}
+	if len(b.Extensions) > 0 {
+		to = append(append(to, `,"ext":`...), b.Extensions...)
+	}
 	return append(to, '}')
 }
 
-// appendString appends s as a JSON string. Most have nothing to escape.
+// appendString appends s as a JSON string, as encoding/json would. Most strings have
+// nothing to escape.
 func appendString(to []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
@@ -118,11 +131,11 @@ const (
 // record writes s as the next version of its record.
 func (s *session) record() (Record, error) {
 	b := body{
-		Generation: s.generation, Outdated: s.outdated, Ended: s.ended, Alarm: s.alarm, Label: s.label,
+		Generation: s.generation, Outdated: s.outdated, Ended: s.ended, Pending: s.pending, Label: s.label,
 		Created: s.created.UnixMilli(), Rotated: s.rotated.UnixMilli(),
 		Expiry: s.expiry.UnixMilli(), Absolute: s.absolute.UnixMilli(),
 	}
-	if s.ended == "" {
+	if s.ended == "" { // else nothing is granted any more, and App may be personal data
 		b.Party, b.Scope, b.App = s.grant.party, s.grant.scope, s.grant.app
 	}
 	var room [512]byte // on the stack
@@ -132,7 +145,7 @@ func (s *session) record() (Record, error) {
 	data := append(make([]byte, 0, 1+sumSize+len(text)), format)
 	data = append(data, checksum[:]...)
 	r.Data = append(data, text...)
-	if len(r.Data) > maxData {
+	if len(r.Data) > maxData { // said here, or a store would say it in its own words
 		return Record{}, fmt.Errorf("issuer: session has %d bytes, more than %d: its App is too large", len(r.Data), maxData)
 	}
 	return r, nil
@@ -140,9 +153,10 @@ func (s *session) record() (Record, error) {
 
 const maxData = 64 << 10
 
-// read reads a record back. What was damaged, or written by a later version, is
-// an error: it must not pass for a session that is unknown.
-func read(r Record) (*session, error) {
+// readSession reads a record back. It is an error if the record was damaged, or if a
+// later version has written what this one doesn't know. Such a record must not pass
+// for a session that is unknown: that would log its client out.
+func readSession(r Record) (*session, error) {
 	switch {
 	case len(r.Data) < 1+sumSize:
 		return nil, errors.New("issuer: session record is damaged: it is cut short")
@@ -157,18 +171,33 @@ func read(r Record) (*session, error) {
 	if err := json.Unmarshal(text, &b); err != nil {
 		return nil, fmt.Errorf("issuer: session record is damaged: %w", err)
 	}
+	if b.Extensions != nil {
+		return nil, unknownExtensions(b.Extensions)
+	}
 	return &session{
 		id: r.Session, subject: r.Subject, version: r.Version,
-		generation: b.Generation, outdated: b.Outdated, ended: b.Ended, alarm: b.Alarm, label: b.Label,
+		generation: b.Generation, outdated: b.Outdated, ended: b.Ended, pending: b.Pending, label: b.Label,
 		created: time.UnixMilli(b.Created), rotated: time.UnixMilli(b.Rotated),
 		expiry: time.UnixMilli(b.Expiry), absolute: time.UnixMilli(b.Absolute),
 		grant: grant{b.Party, b.Scope, b.App},
 	}, nil
 }
 
-// sum ties text to the record that it stands in, so that a record that was
-// damaged, mixed up or half restored is noticed. It is no defence against
-// whoever may write to the store.
+// unknownExtensions says what a record has that this version can't heed. It may be
+// what the session is bound to, or what forbids a refresh: to ignore it is not safe,
+// and the next swap would lose it.
+func unknownExtensions(text json.RawMessage) error {
+	var named map[string]json.RawMessage
+	if err := json.Unmarshal(text, &named); err != nil {
+		return fmt.Errorf("issuer: session record is damaged: ext: %w", err)
+	}
+	names := slices.Sorted(maps.Keys(named))
+	return fmt.Errorf("issuer: session record was written by a later version: this one does not know its extensions %q", names)
+}
+
+// sum ties text to the record in which it stands, so that a record that was damaged,
+// mixed up or half restored is noticed. It does not defend against a program that may
+// write to the store.
 func sum(r Record, text []byte) [sumSize]byte {
 	var room [512]byte // on the stack
 	b := binary.BigEndian.AppendUint64(room[:0], uint64(len(r.Session)))

@@ -18,55 +18,55 @@ type Session struct {
 	Expiry  time.Time // when it ends if it is not refreshed
 }
 
-// Sessions returns the live sessions of a subject, last used first.
-func (s *Issuer[T]) Sessions(ctx context.Context, subject string) ([]Session, error) {
-	if s == nil || s.refreshTokens == nil {
+// Sessions returns the live sessions of a subject, last used first. With an error
+// some may be missing.
+func (i *Issuer[T]) Sessions(ctx context.Context, subject string) ([]Session, error) {
+	if i == nil || i.refreshTokens == nil {
 		return nil, errNoIssuer
 	}
-	subject, err := s.subject(subject)
+	subject, err := i.subject(subject)
 	if err != nil {
 		return nil, err
 	}
-	records, err := s.config.Store.List(ctx, subject)
+	records, err := i.config.Store.List(ctx, subject)
 	if err != nil {
 		return nil, fmt.Errorf("issuer: store: %w", err)
 	}
 	var live []Session
 	var damaged []error
 	for _, r := range records {
-		e, err := read(r)
+		found, err := readSession(r)
 		switch {
 		case err != nil:
 			damaged = append(damaged, err)
-		case e.ended == "":
-			live = append(live, Session{e.id, e.label, e.created, e.rotated, e.expiry})
+		case found.ended == "": // those that expired meanwhile the store has left out
+			live = append(live, Session{found.id, found.label, found.created, found.rotated, found.expiry})
 		}
 	}
 	slices.SortFunc(live, func(a, b Session) int { return b.Used.Compare(a.Used) })
 	return live, errors.Join(damaged...)
 }
 
-// Outdate makes the access tokens that a subject has stop working at every
-// [SessionVerifier], so that its clients refresh at once and Renew is asked:
-// after a change of what the subject may do. The sessions live on, and so do
-// their refresh tokens, with and without rotation. An error means that some
-// tokens may still work.
+// Outdate makes all access tokens that a subject has now stop working at every
+// [SessionVerifier]. Its clients then refresh at once, and Renew is asked what the
+// subject may do now. The sessions and their refresh tokens live on. An error means
+// that some tokens may still work.
 //
-// Call it after what Renew reads was changed. A login that was let in just
-// before, and is under way, may still get tokens of what was granted then: where
-// that matters, call it again when the slowest login must be over.
-func (s *Issuer[T]) Outdate(ctx context.Context, subject string) error {
-	return s.each(ctx, subject, func(e *session) bool {
-		e.outdated = e.accessGeneration()
+// Call it after what Renew reads was changed. A login that was let in just before the
+// change may still get tokens of the old grant. Where that matters, call Outdate again
+// when the slowest login must be over.
+func (i *Issuer[T]) Outdate(ctx context.Context, subject string) error {
+	return i.each(ctx, subject, func(session *session) bool {
+		session.outdated = session.accessGeneration()
 		return true
 	})
 }
 
-// accessGeneration is what access tokens have for a generation: the session's,
-// or the next that is not outdated. It never falls, and Outdate moves it on, so
-// that whatever was minted before no longer counts, by the store's order of
-// events and no clock's, and whatever is minted afterwards does, also for a
-// refresh token that stays as it is.
+// accessGeneration is the generation in the ids of new access tokens: the session's,
+// or if that is outdated, the next that is not. It never falls. Outdate moves it on,
+// so that access tokens minted before it no longer count, and those minted after it
+// do, also for a refresh token that stays as it is. The store's order of events
+// decides, and no clock.
 func (s *session) accessGeneration() uint64 { return max(s.generation, s.outdated+1) }
 
 // maxLabel bounds a label, in bytes.

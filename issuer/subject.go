@@ -11,11 +11,11 @@ import (
 // subject returns the one form of a subject, in which its sessions are kept and
 // its tokens written. Where it is a JSON object, that has many spellings, and a
 // revocation must find the sessions whichever it is given.
-func (s *Issuer[T]) subject(subject string) (string, error) {
+func (i *Issuer[T]) subject(subject string) (string, error) {
 	if strings.TrimSpace(subject) == "" {
 		return "", errors.New("issuer: Subject is blank")
 	}
-	if !s.config.Dialect.ObjectSubject {
+	if !i.config.Dialect.ObjectSubject {
 		return subject, nil
 	}
 	one, err := oneSpelling(subject)

@@ -14,9 +14,8 @@ import (
 )
 
 // Config says what an [Issuer] writes, with which keys, and how long it lasts.
-// Issuer, Audience, Keys and Store are required, but for what the Dialect says
-// is not there. Durations that are 0 stand for their defaults; all others are
-// at least a second but for Grace.
+// Issuer, Audience, Keys and Store are required; not Issuer or Audience if the Dialect
+// says that tokens have none. A duration that is 0 stands for its default.
 type Config[T any] struct {
 	// Issuer is the iss of every token.
 	Issuer string
@@ -29,56 +28,57 @@ type Config[T any] struct {
 	// Keys sign access tokens, and refresh tokens too unless there are
 	// RefreshKeys.
 	Keys *signing.Schedule
-	// RefreshKeys, if set, sign refresh tokens and nothing else. They are
-	// never published, so a secret will do: only the issuer reads refresh
-	// tokens, and with an HMAC secret (signing.NewSecret) a pair costs one signature
-	// of Keys where it would cost two. None of them may be among Keys.
+	// RefreshKeys, if set, sign refresh tokens and nothing else. Set it: then no
+	// other program can take a refresh token for an access token, whatever it
+	// checks. They are never published, so a secret will do (signing.NewSecret),
+	// and a pair costs one signature of Keys instead of two. No key may be in both.
 	RefreshKeys *signing.Schedule
 	// Lead is how long before it signs a key is published, so that verifiers
 	// have it in time; 24 h if 0, at most 366 days.
 	Lead time.Duration
 	// NoKeyID leaves the kid out of headers, for systems whose clients expect
-	// none. Verifiers then try every key that is published.
+	// that. Verifiers then try every key that is published.
 	NoKeyID bool
 	// UUIDs makes every jti look like a UUID (version 8, RFC 9562 §5.8), for
-	// systems whose clients expect one. It has room for 80 random bits of
-	// session instead of 128, and for 2^24 generations.
+	// systems whose clients expect one. A session then has 80 random bits instead
+	// of 128, and can be refreshed 2^24 times.
 	UUIDs bool
 
 	// Store keeps the sessions.
 	Store Store
-	// Renew, if set, is called at every refresh before anything is spent (twice
-	// if the refresh lost a race), with the claims that the session has: read
-	// the account again, and change them to what it may do now. It may change
-	// Party, Scope and App, up and down, and what it sets is what the session
-	// has from then on; other fields are not its to change. ErrRefused ends the
-	// session; any other error, and a panic, leaves everything as it was.
+	// Renew, if set, is called at every refresh, before anything is spent, with the
+	// claims that the session has. It reads the account again and changes the claims
+	// to what the account may do now. ErrRefused ends the session; any other error,
+	// and a panic, leaves everything as it was.
 	//
-	// Without Renew every refresh grants what Issue was told, so that who was
-	// disabled, or lost a right, goes on for up to SessionLife. Set it, or call
-	// RevokeAll wherever an account is disabled or loses a right.
+	// It may change Party, Scope and App, up and down. What it sets is what the
+	// session has from then on. It must not change other fields. It is called twice
+	// if the refresh lost a race.
+	//
+	// Without Renew every refresh grants what Issue was told. An account that was
+	// disabled, or that lost a right, then goes on for up to SessionLife. Set Renew,
+	// or call RevokeAll wherever an account is disabled or loses a right.
 	Renew func(ctx context.Context, c *claims.Claims[T]) error
 
-	// AccessLife is how long an access token is valid, and so for how long a
-	// session that was ended, or a right that was taken away, still works where
-	// no SessionVerifier looks; 15 minutes if 0, at most 7 days.
+	// AccessLife is how long an access token is valid; 15 minutes if 0, 1 second to
+	// 7 days. For as long a session that has ended, or a right that was taken away,
+	// still works where no SessionVerifier looks.
 	AccessLife time.Duration
-	// RefreshLife is how long a refresh token is valid, and so how long a
-	// session may lie idle; 7 days if 0, or SessionLife if that is less.
+	// RefreshLife is how long a refresh token is valid, and so how long a session
+	// may lie idle; if 0, 7 days, or SessionLife if that is less. At least 1 second.
 	RefreshLife time.Duration
-	// SessionLife is how long a session lasts however often it is refreshed;
-	// 30 days if 0, or RefreshLife if that is more. At most 3660 days.
+	// SessionLife is how long a session lasts however often it is refreshed; if 0,
+	// 30 days, or RefreshLife if that is more. At least 1 second, at most 3660 days.
 	SessionLife time.Duration
-	// Grace is for how long after a refresh the token that was spent gets the
-	// same successor again, for clients that lose answers or refresh twice at
-	// once; 0 to 1 minute. For as long, a stolen token that was just spent
-	// works too, and the theft shows only when one of the two successors is
-	// used after the other.
+	// Grace is for how long after a refresh the spent token gets the same successor
+	// again, for clients that lose answers or refresh twice at once; 0 to 1 minute.
+	// For as long a stolen token that was just spent works too. The theft then shows
+	// only when both the thief and the owner have used the successor.
 	Grace time.Duration
 
-	// OnEvent, if set, is called for each [Event], which says when one may come
-	// again, after the session has ended and before the answer. It must not block
-	// for long.
+	// OnEvent, if set, is called for each [Event], after the session has ended and
+	// before the answer. It must not block for long. Event says when the same one may
+	// come again.
 	OnEvent func(ctx context.Context, e Event)
 	// Logger receives events, and from handlers what clients are not told;
 	// slog.Default() if nil.
@@ -90,8 +90,8 @@ const (
 	maxSessionLife = 3660 * 24 * time.Hour
 	maxGrace       = time.Minute
 	maxLead        = 366 * 24 * time.Hour
-	// leeway is how far other machines' clocks may be off: for as long a key is
-	// kept beyond its last token.
+	// leeway is how far the clocks of other machines may be off. A key is kept for
+	// as long beyond its last token.
 	leeway = 5 * time.Minute
 )
 
@@ -102,6 +102,7 @@ func (c Config[T]) settled() (Config[T], error) {
 	mistake := func(format string, a ...any) {
 		mistakes = append(mistakes, fmt.Errorf("issuer: Config."+format, a...))
 	}
+	// Frozen: what the caller does to its slices later has no effect.
 	c.Audience = slices.Clone(c.Audience)
 	c.Dialect.Members = slices.Clone(c.Dialect.Members)
 	if c.Dialect.Members != nil && !slices.Contains(c.Dialect.Members, "jti") {
@@ -163,16 +164,18 @@ func overlap(a, b *signing.Schedule) bool {
 	return false
 }
 
-// isNil finds a nil pointer in s: the usual remains of an error that was not
-// looked at.
+// isNil reports whether s holds a nil pointer: what is left of a store whose error was
+// not looked at.
 func isNil(s Store) bool {
 	v := reflect.ValueOf(s)
 	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// defaultLives fills in durations that are 0, such that they fit those that are
-// set.
+// defaultLives fills in durations that are 0, so that they fit those that are set.
 func (c *Config[T]) defaultLives() {
+	// The longer lives first. A default never contradicts what was set: somebody who
+	// sets a short SessionLife means the idle time too, and must not get an error
+	// about a field that was left alone.
 	const day = 24 * time.Hour
 	if c.RefreshLife == 0 {
 		c.RefreshLife = 7 * day

@@ -16,10 +16,9 @@ import (
 // "session.generation", that of its access tokens "session.generation.random",
 // so that two access tokens of one generation differ.
 //
-// As UUIDs (version 8, RFC 9562 §5.8) a session has 10 bytes, of which the jti
-// holds 6 in front and 4 at the end; between them stand, beside version and
-// variant, 18 bits that are random in access tokens and 0 in refresh tokens,
-// and 24 of generation.
+// As UUIDs (version 8, RFC 9562 §5.8) a session has 10 bytes. The jti holds 6 of them
+// in front and 4 at the end. Between them stand the version, the variant, 18 bits that
+// are random in access tokens and 0 in refresh tokens, and 24 bits of generation.
 type ids struct{ uuids bool }
 
 var errID = errors.New("issuer: jti is not one of ours")

@@ -17,8 +17,8 @@ func TestIDsReadBack(t *testing.T) {
 	}
 	for _, f := range []ids{{}, {uuids: true}} {
 		for _, generation := range []uint64{1, 2, 10, 1 << 16, 1<<24 - 1, f.maxGeneration()} {
-			session := f.session()
-			for _, jti := range []string{f.refresh(session, generation), f.access(session, generation)} {
+			session := f.newSession()
+			for _, jti := range []string{f.refresh(session, generation), f.newAccess(session, generation)} {
 				gotSession, gotGeneration, err := f.parse(jti)
 				if err != nil || gotSession != session || gotGeneration != generation {
 					t.Errorf("%q reads as %q, %d, %v", jti, gotSession, gotGeneration, err)
@@ -28,7 +28,7 @@ func TestIDsReadBack(t *testing.T) {
 				}
 			}
 			//lint:ignore SA4000 the one is a function of its arguments, the other must not be
-			if f.refresh(session, generation) != f.refresh(session, generation) || f.access(session, generation) == f.access(session, generation) {
+			if f.refresh(session, generation) != f.refresh(session, generation) || f.newAccess(session, generation) == f.newAccess(session, generation) {
 				t.Error("refresh ids differ or access ids don't")
 			}
 		}
@@ -55,7 +55,7 @@ func TestGenerationsEnd(t *testing.T) {
 		{generation: 1<<24 - 2},
 		{generation: 1, outdated: 1<<24 - 2},
 	} {
-		e.id, e.subject, e.created, e.absolute = s.ids.session(), "alice", now, now.Add(time.Hour)
+		e.id, e.subject, e.created, e.absolute = s.ids.newSession(), "alice", now, now.Add(time.Hour)
 		s.advance(e, now)
 		pair, err := s.mint(t.Context(), e, &claims.Claims[struct{}]{}, now, true)
 		if err != nil {
@@ -76,7 +76,7 @@ func TestGenerationsEnd(t *testing.T) {
 func TestUUIDsHaveTheForm(t *testing.T) {
 	f := ids{uuids: true}
 	for range 1000 {
-		jti := f.access(f.session(), 1)
+		jti := f.newAccess(f.newSession(), 1)
 		if len(jti) != 36 || jti[14] != '8' || !strings.ContainsRune("89ab", rune(jti[19])) {
 			t.Fatalf("%q is no UUID of version 8, RFC 9562 §5.8", jti)
 		}

@@ -9,11 +9,9 @@ import (
 	"time"
 )
 
-// MemoryStore is a [Store] for one process: sessions end with it. It holds one
-// record for each session that was issued and has not expired, ended ones
-// included, so its memory is bounded by how many sessions the application
-// issues within their life; strangers add none. Every write removes up to a few
-// records that have expired.
+// MemoryStore is a [Store] for one process: sessions end with it. It holds one record
+// for each session that was issued and has not expired, also if it has ended. Strangers
+// can't add records. Every write removes up to four records that have expired.
 //
 // Its zero value refuses: use NewMemoryStore.
 type MemoryStore struct {
@@ -23,9 +21,9 @@ type MemoryStore struct {
 	expiries expiries
 }
 
-// kept is a record with its place in the heap, and its neighbours in the list
-// of its subject's. It has as few pointers as can be: to follow them is what
-// many sessions cost the garbage collector.
+// kept is a record with its place in the heap, and its neighbours in the list of its
+// subject's records. It has as few pointers as possible, because the garbage collector
+// follows each of them in each of many sessions.
 type kept struct {
 	id             sessionID
 	subject        string
@@ -88,7 +86,7 @@ func (m *MemoryStore) Swap(ctx context.Context, r Record) (bool, error) {
 	if !ok {
 		return false, errSessionID
 	}
-	m.sweep(now)
+	m.sweep(now) // here, so that no goroutine has to be stopped
 	k := m.records[id]
 	if k != nil && !k.lives(now) {
 		m.remove(k)
@@ -104,6 +102,7 @@ func (m *MemoryStore) Swap(ctx context.Context, r Record) (bool, error) {
 	if r.Version != k.version+1 {
 		return false, nil
 	}
+	// The data is copied: the caller may reuse its slice.
 	k.version, k.expiry, k.data = r.Version, r.Expiry.UnixMilli(), slices.Clone(r.Data)
 	heap.Fix(&m.expiries, k.place)
 	return true, nil
@@ -126,7 +125,8 @@ func (m *MemoryStore) List(ctx context.Context, subject string) ([]Record, error
 	return records, nil
 }
 
-// begin refuses what can't be done, and reads the clock.
+// begin refuses a zero store and a context that has ended, and reads the clock. It is
+// called under the lock: a Load that begins after a Swap has a later time.
 func (m *MemoryStore) begin(ctx context.Context) (time.Time, error) {
 	if m.records == nil {
 		return time.Time{}, errNoStore

@@ -2,13 +2,19 @@ package issuer
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 func aSession() *session {
@@ -28,7 +34,7 @@ func TestOldRecordsAreRead(t *testing.T) {
 		`"label":"a phone","party":"Admin","scope":["read","write"],"app":{"companyId":7}}`
 	want := aSession()
 	want.version++
-	got, err := read(Record{Session: want.id, Subject: want.subject, Version: want.version, Expiry: want.expiry, Data: []byte(format1)})
+	got, err := readSession(Record{Session: want.id, Subject: want.subject, Version: want.version, Expiry: want.expiry, Data: []byte(format1)})
 	if err != nil {
 		r, _ := aSession().record()
 		t.Fatalf("%v; written now: %q", err, r.Data)
@@ -43,6 +49,106 @@ func TestOldRecordsAreRead(t *testing.T) {
 	}
 }
 
+// TestFormat1HasTheseMembers fails if a member is added to a record, or renamed.
+// Versions that are out there ignore members that they don't know: put what is new
+// under Extensions.
+func TestFormat1HasTheseMembers(t *testing.T) {
+	want := []string{"gen", "outdated", "created", "rotated", "exp", "abs", "ended", "alarm", "label", "party", "scope", "app", "ext"}
+	var got []string
+	for i := range reflect.TypeFor[body]().NumField() {
+		name, _, _ := strings.Cut(reflect.TypeFor[body]().Field(i).Tag.Get("json"), ",")
+		got = append(got, name)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("members %q, not %q", got, want)
+	}
+}
+
+// extended returns the next version of a session's record with extensions, as a
+// later version may write it.
+func extended(t *testing.T, r Record, extensions string) Record {
+	t.Helper()
+	var b body
+	if err := json.Unmarshal(r.Data[1+sumSize:], &b); err != nil {
+		t.Fatal(err)
+	}
+	b.Extensions = json.RawMessage(extensions)
+	r.Version++
+	text := b.append(nil)
+	checksum := sum(r, text)
+	r.Data = append(append([]byte{format}, checksum[:]...), text...)
+	return r
+}
+
+// TestUnknownExtensions has a later version extend a session's record. This version
+// refuses it with every method, changes nothing, and logs nobody out.
+func TestUnknownExtensions(t *testing.T) {
+	secret, err1 := signing.NewSecret("HS256", "", make([]byte, 32), time.Time{})
+	keys, err2 := signing.NewSchedule(secret)
+	store := NewMemoryStore()
+	raised := 0
+	tokens, err3 := New(Config[struct{}]{Issuer: "i", Audience: []string{"a"}, Keys: keys, Store: store,
+		OnEvent: func(context.Context, Event) { raised++ }})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	first, err := tokens.Issue(ctx, claims.Claims[struct{}]{Subject: "alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tokens.Refresh(ctx, first.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify, err1 := claims.NewVerifier[struct{}](claims.Config{Issuer: "i", Audience: []string{"a"}, Keys: tokens.KeySet()})
+	live, err2 := NewSessionVerifier(SessionVerifierConfig[struct{}]{Verifier: verify, Store: store})
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for _, extensions := range []string{`{"cnf":"x"}`, `{"grace":3,"cnf":{}}`, `{}`, `null`, `[]`} {
+		r, _, err := store.Load(ctx, pair.Session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		later := extended(t, r, extensions)
+		if swapped, err := store.Swap(ctx, later); err != nil || !swapped {
+			t.Fatal(swapped, err)
+		}
+		for name, call := range map[string]func() error{
+			"Refresh":                func() error { _, err := tokens.Refresh(ctx, pair.RefreshToken); return err },
+			"Refresh of a spent one": func() error { _, err := tokens.Refresh(ctx, first.RefreshToken); return err },
+			"RefreshWithoutRotation": func() error { _, err := tokens.RefreshWithoutRotation(ctx, pair.RefreshToken); return err },
+			"Revoke":                 func() error { return tokens.Revoke(ctx, pair.AccessToken) },
+			"RevokeSession":          func() error { return tokens.RevokeSession(ctx, "alice", pair.Session) },
+			"RevokeAll":              func() error { return tokens.RevokeAll(ctx, "alice") },
+			"Outdate":                func() error { return tokens.Outdate(ctx, "alice") },
+			"Sessions":               func() error { _, err := tokens.Sessions(ctx, "alice"); return err },
+			"SessionVerifier":        func() error { _, err := live.Verify(ctx, pair.AccessToken); return err },
+		} {
+			if err := call(); err == nil || errors.Is(err, ErrGrant) || errors.Is(err, claims.ErrInvalid) {
+				t.Errorf("%s with %s: %v", name, extensions, err)
+			}
+		}
+		if now, _, err := store.Load(ctx, pair.Session); err != nil || now.Version != later.Version || !bytes.Equal(now.Data, later.Data) {
+			t.Errorf("with %s the record has changed: %q, %v", extensions, now.Data, err)
+		}
+		// The later version needs it no longer.
+		if swapped, err := store.Swap(ctx, extended(t, later, "")); err != nil || !swapped {
+			t.Fatal(swapped, err)
+		}
+	}
+	if _, err := live.Verify(ctx, pair.AccessToken); err != nil {
+		t.Error(err)
+	}
+	if _, err := tokens.Refresh(ctx, pair.RefreshToken); err != nil {
+		t.Error(err)
+	}
+	if raised != 0 {
+		t.Errorf("%d events", raised)
+	}
+}
+
 // TestRecordsAreWrittenAsEncodingJSONWould compares random records, whose
 // members are all there or not.
 func TestRecordsAreWrittenAsEncodingJSONWould(t *testing.T) {
@@ -54,10 +160,11 @@ func TestRecordsAreWrittenAsEncodingJSONWould(t *testing.T) {
 	for range 5000 {
 		b := body{
 			Generation: uint64(number()), Outdated: uint64(number()), Created: number(), Rotated: number(), Expiry: number(), Absolute: number(),
-			Ended: text(), Alarm: uint64(number()), Label: text(), Party: claims.Party(text()), Scope: []string{text(), text(), text()}[:r.IntN(4)],
+			Ended: text(), Pending: uint64(number()), Label: text(), Party: claims.Party(text()), Scope: []string{text(), text(), text()}[:r.IntN(4)],
 		}
 		if app := text(); app != "" {
 			b.App, _ = json.Marshal(map[string]string{app: text()})
+			b.Extensions, _ = json.Marshal(map[string]string{app: text()})
 		}
 		want, err := json.Marshal(b)
 		if got := b.append(nil); err != nil || !bytes.Equal(got, want) {
@@ -74,14 +181,14 @@ func TestDamagedRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := read(good); err != nil {
+	if _, err := readSession(good); err != nil {
 		t.Fatal(err)
 	}
 	damaged := func(what string, change func(*Record)) {
 		r := good
 		r.Data = bytes.Clone(good.Data)
 		change(&r)
-		if _, err := read(r); err == nil {
+		if _, err := readSession(r); err == nil {
 			t.Errorf("%s: read without error", what)
 		}
 	}
@@ -103,7 +210,7 @@ func TestEndedRecordsForgetTheGrant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := read(r)
+	got, err := readSession(r)
 	if err != nil || got.ended != endRevoked || got.grant.party != "" || got.grant.scope != nil || got.grant.app != nil {
 		t.Errorf("%+v, %v", got, err)
 	}

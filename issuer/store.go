@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// Store keeps session records and judges none of them. Package issuertest
-// proves an implementation. All methods may be called by many goroutines at
-// once, and by many machines that share one store.
+// Store keeps session records and does not judge them. Package issuertest proves an
+// implementation. All methods may be called by many goroutines at once, and by many
+// machines that share one store.
 //
-// A record whose Expiry has passed by the store's clock counts as absent, for
-// every method, and may be removed; none may be removed before. An error means
-// that it is not known whether the store did what it was asked to; nothing was
-// done by halves.
+// A record whose Expiry has passed by the store's clock counts as absent, for every
+// method, and may be removed. No record may be removed before. An error means that it
+// is not known whether the store did what it was asked to; nothing was done by halves.
 type Store interface {
 	// Load returns the record of a session, and the store's time, read no
 	// earlier than the call began. If there is none, Version is 0 and only the

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// subject returns the one form of a subject, in which its sessions are kept and
-// its tokens written. Where it is a JSON object, that has many spellings, and a
-// revocation must find the sessions whichever it is given.
+// subject returns the one form of a subject in which its sessions are kept and its
+// tokens written. A subject that is a JSON object has many spellings, and a revocation
+// must find the sessions by any of them.
 func (i *Issuer[T]) subject(subject string) (string, error) {
 	if strings.TrimSpace(subject) == "" {
 		return "", errors.New("issuer: Subject is blank")
@@ -20,17 +20,18 @@ func (i *Issuer[T]) subject(subject string) (string, error) {
 	}
 	one, err := oneSpelling(subject)
 	if err != nil {
-		return "", fmt.Errorf("issuer: Subject is no JSON object as the dialect writes it: %w", err)
+		return "", fmt.Errorf("issuer: Subject is not a JSON object as the dialect writes it: %w", err)
 	}
 	return one, nil
 }
 
-// oneSpelling returns a JSON object without white space, the members of each
-// object in the order of their names and each string as encoding/json writes
-// it. What could be read in two ways is refused.
+// oneSpelling returns a JSON object without white space, the members of each object in
+// the order of their names, each string as encoding/json writes it. A text that could be
+// read in two ways is refused. (Package claims reads the subjects of tokens as strictly;
+// neither package may import the other's reader.)
 func oneSpelling(text string) (string, error) {
 	if !json.Valid([]byte(text)) {
-		return "", errors.New("it is no JSON text")
+		return "", errors.New("it is not a JSON text")
 	}
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
@@ -39,7 +40,7 @@ func oneSpelling(text string) (string, error) {
 		return "", err
 	}
 	if members, ok := v.(map[string]any); !ok || len(members) == 0 {
-		return "", errors.New("it is no object with members")
+		return "", errors.New("it is not an object with members")
 	}
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -57,11 +58,11 @@ func readOnce(d *json.Decoder) (any, error) {
 	switch t := token.(type) {
 	case json.Number:
 		if strings.ContainsAny(t.String(), ".eE") || t == "-0" {
-			return nil, fmt.Errorf("the number %s is no integer, written as such", t)
+			return nil, fmt.Errorf("the number %s is not an integer, written as such", t)
 		}
 	case string:
 		if strings.ContainsRune(t, utf8.RuneError) { // what encoding/json makes of half a surrogate pair, and of invalid UTF-8
-			return nil, errors.New("a string has a character that is none")
+			return nil, errors.New("a string has a character that Unicode does not have")
 		}
 	case json.Delim:
 		if t == '{' {

@@ -30,8 +30,8 @@ const (
 // No braces: they would put all keys of a Cluster into one slot.
 var prefix = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,64}$`)
 
-// compiled returns c with its defaults filled in, or every mistake in it.
-func (c Config) compiled() (Config, error) {
+// settled returns c with its defaults filled in, or every mistake in it.
+func (c Config) settled() (Config, error) {
 	var mistakes []error
 	if c.Prefix == "" {
 		c.Prefix = defaultPrefix

@@ -27,7 +27,7 @@ var _ issuer.Store = (*Store)(nil)
 // New returns a Store that uses client, or every mistake in client and c. It
 // doesn't connect. The application closes client.
 func New(client redis.UniversalClient, c Config) (*Store, error) {
-	c, err := c.compiled()
+	c, err := c.settled()
 	if err := errors.Join(fit(client), err); err != nil {
 		return nil, err
 	}

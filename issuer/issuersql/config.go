@@ -40,8 +40,8 @@ const (
 // A longer name would not leave room for the suffixes in PostgreSQL's 63 bytes.
 var tableName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,39}$`)
 
-// compiled returns c with its defaults filled in, or every mistake in it.
-func (c Config) compiled() (Config, error) {
+// settled returns c with its defaults filled in, or every mistake in it.
+func (c Config) settled() (Config, error) {
 	var mistakes []error
 	if c.Dialect != PostgreSQL && c.Dialect != SQLite {
 		mistakes = append(mistakes, errors.New("issuersql: Config.Dialect is neither PostgreSQL nor SQLite"))

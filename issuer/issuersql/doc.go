@@ -51,7 +51,7 @@
 //	go func() {
 //		for range time.Tick(time.Minute) {
 //			if _, err := store.RemoveExpired(ctx, 500); err != nil {
-//				slog.Warn("sessions", "err", err)
+//				slog.Warn("sessions: expired ones are still there", "error", err)
 //			}
 //		}
 //	}()

@@ -19,7 +19,7 @@ type Store struct {
 	config     Config
 	statements statements
 	ready      atomic.Bool   // the schema was seen to have our version
-	writing    chan struct{} // one place, for who writes; nil if the database lets many
+	writing    chan struct{} // room for one that writes; nil if the database lets many write
 }
 
 var _ issuer.Store = (*Store)(nil)
@@ -27,7 +27,7 @@ var _ issuer.Store = (*Store)(nil)
 // New returns a Store in db, or every mistake in c. It doesn't connect. The
 // application opens db, bounds its pool, and closes it.
 func New(db *sql.DB, c Config) (*Store, error) {
-	c, err := c.compiled()
+	c, err := c.settled()
 	if db == nil {
 		err = errors.Join(errors.New("issuersql: db is nil"), err)
 	}

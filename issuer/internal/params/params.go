@@ -36,14 +36,14 @@ var (
 )
 
 // Missing is for requests without a parameter that is required, and for those
-// in which it is empty or no string.
+// in which it is empty or not a string.
 func Missing(name string) *Refusal {
 	return &Refusal{http.StatusBadRequest, "The parameter " + name + ", a string, is missing."}
 }
 
 // Read returns the parameters of a request's body, a form or a JSON object, or
 // why it is refused. The URL's query is never among them: it ends up in logs.
-// Values of JSON that are no strings count as empty.
+// Values of JSON that are not strings count as empty.
 func Read(r *http.Request) (map[string]string, *Refusal) {
 	parse := parseForm
 	switch mediaType(r) {
@@ -97,7 +97,8 @@ func parseForm(text []byte) (map[string]string, *Refusal) {
 }
 
 // parseJSON reads the members of one JSON object. No member may be repeated:
-// encoding/json would let the last one win, another reader the first.
+// encoding/json would let the last one win, another reader the first. (Package claims
+// reads tokens more strictly still; its reader is its own.)
 func parseJSON(text []byte) (map[string]string, *Refusal) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {

@@ -1,6 +1,6 @@
-// Package issuer decides who gets a pass, how it is renewed, and how it ends:
-// pairs of an access token and a refresh token (RFC 6749 §1.4, §1.5) over
-// sessions that a [Store] keeps, signed by keys on a [Schedule].
+// Package issuer decides who gets a pass, how it is renewed, and how it ends. It
+// issues pairs of an access token and a refresh token (RFC 6749 §1.4, §1.5) over
+// sessions that a [Store] keeps. Keys on a schedule of package signing sign them.
 //
 //	keys, err := signing.NewSchedule(key)
 //	tokens, err := issuer.New[Account](issuer.Config[Account]{
@@ -19,46 +19,54 @@
 //
 // # Sessions
 //
-// Issue starts a session for a subject whom the caller has authenticated. A
-// refresh token names its session and a generation, and is signed; the store
-// holds no token and nothing from which one could be made. Laws of Refresh:
+// Issue starts a session for a subject that the caller has authenticated. A refresh
+// token names its session and a generation, and is signed. The store holds no token,
+// and nothing from which one could be made. Laws of Refresh:
 //
-//   - A refresh token is spent once. The session moves to the next generation
-//     in one compare-and-swap, and everything that can fail comes before it.
-//   - A session has at most one live successor, however many requests on
-//     however many machines present the same token at once.
-//   - A spent token that comes back ends its session for everybody and raises
-//     an [Event] (RFC 9700 §4.14.2), but for the one before the current within
-//     Config.Grace, which gets the same successor again. With a Grace of 0, the
-//     default, the losers of a race are spent tokens that came back: exactly
-//     one caller gets the successor, and the session has ended.
+//   - A refresh token is spent once. The session moves to the next generation in one
+//     compare-and-swap, and everything that can fail comes before it.
+//   - A session has at most one live successor, however many requests on however many
+//     machines present the same token at once.
+//   - A spent token that comes back ends its session for everybody and raises an
+//     [Event] (RFC 9700 §4.14.2). One exception: within Config.Grace the token before
+//     the current one gets the same successor again.
+//   - With a Grace of 0, the default, the losers of a race present a spent token.
+//     Exactly one caller gets the successor, and the session has ended.
 //   - Only a token whose signature held can end a session.
-//   - Once it is known that a session has to end, because a spent token came
-//     back, Renew refused, or it is revoked, it is ended also if the client hangs
-//     up. If the store fails, that is logged and answered 503; and an event whose
-//     answer of the store was lost is raised by the next token that comes.
-//   - When the store, a key or Renew fails, nobody is logged out and nothing
-//     is handed out. If the store did its part and only its answer was lost,
-//     the token is spent: within Grace the retry gets the successor, without
-//     Grace it is reuse.
-//   - The store's clock decides, not the machine's, however far that is off. (The
-//     key schedule, in signing and verifying, and whoever checks access tokens, go
-//     by the machine's.)
+//   - A session that has to end (a spent token came back, Renew refused, it is revoked)
+//     is ended also if the client hangs up. If the store fails, that is logged and
+//     answered 503. If only the store's answer was lost, the event is raised by the next
+//     token that comes.
+//   - When the store, a key or Renew fails, nobody is logged out and nothing is handed
+//     out. If the store did its part and only its answer was lost, the token is spent:
+//     within Grace the retry gets the successor, without Grace it is reuse.
+//   - The store's clock decides about sessions, however far the machine's is off. The
+//     machine's clock decides which key signs, and verifiers go by theirs.
 //
-// An access token stays valid until it expires, AccessLife at most, also after
-// its session ended or [Issuer.Outdate] named its subject, unless those who verify
-// it ask: [SessionVerifier].
+// An access token is valid until it expires, for AccessLife at most. It is so also after
+// its session has ended, or after [Issuer.Outdate] has named its subject, unless those
+// who verify it ask the store: [SessionVerifier].
+//
+// # Stored sessions
+//
+// A record has a format, 1, and a checksum. Every later minor version reads it. A
+// version that finds a later format, or an extension that it does not know, refuses to
+// judge the session: 503, nobody is logged out, and the record stays as it is.
 //
 // # Keys
 //
-// Keys are a schedule: each has a time from which it signs, and all else
-// follows from the keys and the time. A key is published Config.Lead before it
-// signs, signs until the next one's time, and is published until the last token
-// that it signed has expired.
+// A key is published Config.Lead before it signs, and until the last token that it
+// signed has expired. When a key has leaked, give the schedule a successor and take the
+// leaked key out of it (signing.Schedule.Replace). Its tokens stop verifying here at
+// once, and elsewhere when verifiers fetch the keys again. Users whose refresh tokens it
+// signed log in anew.
 //
-// When a key is compromised, put a schedule without it in place with
-// [Schedule.Replace]: its tokens stop verifying here at once and elsewhere when
-// verifiers fetch the keys again. Give it a successor that signs from now, or
-// the key before it signs again. Users whose refresh tokens it signed log in
-// anew.
+// # The files, in reading order
+//
+// config.go and issuer.go have what an Issuer is made of. issue.go starts a session,
+// refresh.go renews it: decide.go is the whole policy, mint.go writes the tokens, id.go
+// their ids. end.go carries out the verdicts that refuse, revoke.go ends sessions for
+// other reasons. session.go has the stored form, store.go what a store must do,
+// memory.go one that does. live.go, sessions.go, event.go, handler.go and subject.go
+// stand for themselves.
 package issuer

@@ -12,8 +12,8 @@ func (i *Issuer[T]) refuse(ctx context.Context, v verdict, session *session, pre
 	case unknown:
 		return errUnknown
 	case ended:
-		// Whoever ended it may have crashed, or not have got the store's answer, before
-		// the event was raised.
+		// The call that ended it may have crashed, or lost the store's answer, before it
+		// raised the event.
 		if session.pending != 0 {
 			i.raisePending(ctx, session)
 		}

@@ -40,16 +40,16 @@ func TestRefresh(t *testing.T) {
 			OnEvent: func(_ context.Context, e issuer.Event) { events = append(events, e) },
 			Logger:  slog.New(slog.NewTextHandler(&log, nil)),
 		})
-		r0 := issue(t, tokens, "alice")
+		r0 := issue(t, tokens, "alice@example.org") // with an @, which no random id has
 		r1 := refresh(t, tokens, r0.RefreshToken)
 		refused(t, tokens, r0.RefreshToken, issuer.ErrReused)
 		refused(t, tokens, r1.RefreshToken, issuer.ErrGrant)
 		refused(t, tokens, r0.RefreshToken, issuer.ErrGrant)
-		want := issuer.Event{Reason: "reuse", Session: r0.Session, Subject: "alice", Presented: 1, Current: 2}
+		want := issuer.Event{Reason: "reuse", Session: r0.Session, Subject: "alice@example.org", Presented: 1, Current: 2}
 		if len(events) != 1 || events[0] != want {
 			t.Errorf("events %+v, want %+v", events, want)
 		}
-		if n := strings.Count(log.String(), "level=WARN"); n != 1 || strings.Contains(log.String(), "alice") || strings.Contains(log.String(), r0.RefreshToken) {
+		if n := strings.Count(log.String(), "level=WARN"); n != 1 || strings.Contains(log.String(), "alice@") || strings.Contains(log.String(), r0.RefreshToken) {
 			t.Errorf("log: %s", log.String())
 		}
 	})

@@ -20,8 +20,8 @@
 //     refuses a client without it.
 //   - List never misses a session that Issue has returned: the subject's list is
 //     written before the session is, and outlives it.
-//   - No name of a key says who a subject is: a digest stands there. The records
-//     have it in plain text.
+//   - The names of keys don't show subjects: they have a digest instead. The
+//     records have the subject in plain text.
 //
 // # What Redis promises, and what it doesn't
 //
@@ -47,7 +47,7 @@
 // unknown and users log in anew. Sessions that were refreshed in that time are
 // back at an older generation. Their clients hold a token that is ahead of it:
 // presenting it ends the session and raises the issuer's "rollback" event. But
-// until one does, the token that was spent before works again for whoever has
+// until then the token that was spent before works again, for anybody who has
 // it. No store that forgets can do better.
 //
 // [Store.Check] finds the settings that lose writes.

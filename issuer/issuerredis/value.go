@@ -37,8 +37,13 @@ func tail(r issuer.Record) []byte {
 
 // parse reads a value back.
 func parse(session, value string) (issuer.Record, error) {
-	if len(value) < headSize || value[0] != format {
-		return issuer.Record{}, fmt.Errorf("%w: session %q is no record of format %d", errDamaged, session, format)
+	// A later version may have written it. It stays as it is, and the issuer answers
+	// 503 for this session.
+	if value != "" && value[0] != format {
+		return issuer.Record{}, fmt.Errorf("issuerredis: session %q is stored in format %d, this version reads %d", session, value[0], format)
+	}
+	if len(value) < headSize {
+		return issuer.Record{}, fmt.Errorf("%w: session %q is cut short", errDamaged, session)
 	}
 	b := []byte(value)
 	end := headSize + int(binary.BigEndian.Uint16(b[atSubject:]))

@@ -218,7 +218,7 @@ func TestLoadScheduleRefuses(t *testing.T) {
 				t.Skip("this Go makes no small keys: set GODEBUG=rsa1024min=0")
 			}
 			writeKey(t, dir, "20260101T000000Z.pem", small)
-		}, "1024"},
+		}, "1024 bits"},
 		{"half written", func(t *testing.T, dir string) {
 			if err := os.WriteFile(filepath.Join(dir, "20260101T000000Z.pem"), []byte("-----BEGIN PRIVATE KEY-----\nMC4"), 0o600); err != nil {
 				t.Fatal(err)

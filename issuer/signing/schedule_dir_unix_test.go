@@ -53,12 +53,12 @@ func TestWhoMayChangeKeys(t *testing.T) {
 		{"a file readable by its group", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o640) }, "chmod 600"},
 		{"a file readable by all", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o604) }, "chmod 600"},
 		{"a file writable by its group", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o620) }, "chmod 600"},
-		{"another user's file", func(t *testing.T, dir string) { chown(t, filepath.Join(dir, name), 12345) }, "12345"},
+		{"another user's file", func(t *testing.T, dir string) { chown(t, filepath.Join(dir, name), 12345) }, "user 12345"},
 		{"a directory that all may read", func(t *testing.T, dir string) { chmod(t, dir, 0o755) }, ""},
 		{"a directory writable by its group", func(t *testing.T, dir string) { chmod(t, dir, 0o770) }, "chmod go-w"},
 		{"a directory writable by all", func(t *testing.T, dir string) { chmod(t, dir, 0o707) }, "chmod go-w"},
 		{"one in which nobody removes others' files", func(t *testing.T, dir string) { chmod(t, dir, 0o777|os.ModeSticky|os.ModeSetgid) }, ""},
-		{"another user's directory", func(t *testing.T, dir string) { chown(t, dir, 12345) }, "12345"},
+		{"another user's directory", func(t *testing.T, dir string) { chown(t, dir, 12345) }, "user 12345"},
 		{"one in which another user links to a withdrawn key", func(t *testing.T, dir string) {
 			withdrawn := filepath.Join(dir, "20260102T000000Z.pem.withdrawn")
 			writeKey(t, dir, filepath.Base(withdrawn), newEd25519(t))
@@ -78,7 +78,7 @@ func TestWhoMayChangeKeys(t *testing.T) {
 			if err := os.Symlink(path, filepath.Join(dir, "20260102T000000Z.pem")); err != nil {
 				t.Fatal(err)
 			}
-		}, "12345"},
+		}, "user 12345"},
 		{"as Kubernetes mounts a secret", func(t *testing.T, dir string) {
 			data := filepath.Join(dir, "..2026_01_01_00_00_00.1")
 			for _, err := range []error{

@@ -56,8 +56,8 @@ func (s *Store) listed(ctx context.Context, subject string) ([]issuer.Record, er
 	return records, nil
 }
 
-// loadAll is load for many sessions, without those that are not there. One that
-// is damaged comes without data, which is an error where it is used, and doesn't
+// loadAll is load for many sessions, without those that are not there. A record that
+// can't be read comes without data. That is an error where it is used, and does not
 // keep the others from being revoked.
 func (s *Store) loadAll(ctx context.Context, subject string, sessions []string) ([]issuer.Record, error) {
 	answers := make([]*redis.Cmd, len(sessions))
@@ -73,7 +73,7 @@ func (s *Store) loadAll(ctx context.Context, subject string, sessions []string) 
 	var records []issuer.Record
 	for i, c := range answers {
 		r, _, err := answered(sessions[i], c)
-		if errors.Is(err, errDamaged) {
+		if errors.Is(err, errUnreadable) {
 			r, err = issuer.Record{Session: sessions[i], Subject: subject, Version: 1}, nil
 		}
 		if err != nil {

@@ -27,7 +27,7 @@ const (
 	headSize  = atSubject + 2
 )
 
-var errDamaged = errors.New("issuerredis: record is damaged")
+var errUnreadable = errors.New("issuerredis: record can't be read")
 
 // tail returns what comes after listed.
 func tail(r issuer.Record) []byte {
@@ -40,16 +40,16 @@ func parse(session, value string) (issuer.Record, error) {
 	// A later version may have written it. It stays as it is, and the issuer answers
 	// 503 for this session.
 	if value != "" && value[0] != format {
-		return issuer.Record{}, fmt.Errorf("issuerredis: session %q is stored in format %d, this version reads %d", session, value[0], format)
+		return issuer.Record{}, fmt.Errorf("%w: session %q is stored in format %d, this version reads %d", errUnreadable, session, value[0], format)
 	}
 	if len(value) < headSize {
-		return issuer.Record{}, fmt.Errorf("%w: session %q is cut short", errDamaged, session)
+		return issuer.Record{}, fmt.Errorf("%w: session %q is cut short", errUnreadable, session)
 	}
 	b := []byte(value)
 	end := headSize + int(binary.BigEndian.Uint16(b[atSubject:]))
 	version := binary.BigEndian.Uint64(b[1:])
 	if version == 0 || end > len(b) {
-		return issuer.Record{}, fmt.Errorf("%w: session %q is cut short or has no version", errDamaged, session)
+		return issuer.Record{}, fmt.Errorf("%w: session %q is cut short or has no version", errUnreadable, session)
 	}
 	return issuer.Record{
 		Session: session, Version: version,

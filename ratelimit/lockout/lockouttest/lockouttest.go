@@ -258,7 +258,9 @@ func (k *kit) parallel() {
 
 func (k *kit) open(store lockout.Store) *lockout.Lockout {
 	k.Helper()
-	l, err := lockout.New(lockout.Config{Name: "lockout", Store: store, Logger: slog.New(slog.DiscardHandler)})
+	// A thousand at once take longer than the default timeout on a slow machine, and how
+	// long is not what is proven.
+	l, err := lockout.New(lockout.Config{Name: "lockout", Store: store, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		k.Fatal(err)
 	}

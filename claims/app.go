@@ -51,7 +51,7 @@ func (r *appReader) read(members []strict.Member, app reflect.Value) error {
 	if r.loose {
 		return r.readLoose(members, app)
 	}
-	return r.object.take(members, app)
+	return r.object.fill(members, app)
 }
 
 func (r *appReader) readLoose(members []strict.Member, app reflect.Value) error {
@@ -86,7 +86,7 @@ func (s *structReader) has(name string) bool {
 	return slices.ContainsFunc(s.fields, func(f appField) bool { return f.name == name })
 }
 
-func (s *structReader) take(members []strict.Member, v reflect.Value) error {
+func (s *structReader) fill(members []strict.Member, v reflect.Value) error {
 	for i := range s.fields {
 		f := &s.fields[i]
 		for _, m := range members {
@@ -107,7 +107,7 @@ func (s *structReader) read(raw []byte, v reflect.Value) error {
 	if err != nil {
 		return errMemberType
 	}
-	return s.take(members, v)
+	return s.fill(members, v)
 }
 
 func isNull(raw []byte) bool   { return raw[0] == 'n' }

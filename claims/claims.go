@@ -32,6 +32,26 @@ type Claims[T any] struct {
 	App       T
 }
 
+// registered are the members that have a field of Claims in every dialect, in
+// the order in which they are written if the Dialect names none.
+//
+// A further one takes three edits: its field in Claims, its name here, and where
+// it is read and written. If it is a plain string, text is where; otherwise
+// trusted.fill and Encoder.member. A test finds the fields that were forgotten.
+var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid"}
+
+// text returns the field of a registered member that is an optional string, nil
+// for every other member.
+func (c *Claims[T]) text(name string) *string {
+	switch name {
+	case "jti":
+		return &c.ID
+	case "sid":
+		return &c.Session
+	}
+	return nil
+}
+
 // Party is the kind of account that a token was issued to, such as "Admin" or
 // "Contractor". Applications declare theirs as constants; comparison is exact.
 // The zero Party is no party and passes no party-type guard.

@@ -76,15 +76,8 @@ type Dialect struct {
 	InsecureNoExpiry bool
 }
 
-// defaultMembers is the order of members if the Dialect names none. The party
-// and the scope stand under their own names.
-var defaultMembers = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "party", "scope"}
-
-// reserved are the members that Claims has fields for in every dialect.
-var reserved = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid"}
-
-// compiled returns d with its defaults filled in, or every mistake in it.
-func (d Dialect) compiled() (Dialect, error) {
+// settled returns d with its defaults filled in, or every mistake in it.
+func (d Dialect) settled() (Dialect, error) {
 	d.AccessType = cmp.Or(d.AccessType, "at+jwt")
 	d.RefreshType = cmp.Or(d.RefreshType, "rt+jwt")
 	d.PartyMember = cmp.Or(d.PartyMember, "party")
@@ -102,7 +95,7 @@ func (d Dialect) compiled() (Dialect, error) {
 	if d.Time < Seconds || d.Time > RFC3339 {
 		mistake("Time: unknown format %d", d.Time)
 	}
-	taken := slices.Clone(reserved)
+	taken := slices.Clone(registered)
 	for _, named := range []struct{ field, member string }{
 		{"PartyMember", d.PartyMember}, {"ScopeMember", d.ScopeMember}, {"UseMember", d.UseMember},
 		{"RefreshMark", d.RefreshMark}, {"LifetimeMember", d.LifetimeMember},
@@ -117,14 +110,7 @@ func (d Dialect) compiled() (Dialect, error) {
 	}
 	mistakes = append(mistakes, d.checkMembers()...)
 	if d.Members == nil {
-		d.Members = slices.Clone(defaultMembers)
-		d.Members[slices.Index(d.Members, "party")] = d.PartyMember
-		d.Members[slices.Index(d.Members, "scope")] = d.ScopeMember
-		for _, extra := range []string{d.UseMember, d.RefreshMark, d.LifetimeMember} {
-			if extra != "" {
-				d.Members = append(d.Members, extra)
-			}
-		}
+		d.Members = d.names()
 	} else {
 		d.Members = slices.Clone(d.Members)
 	}
@@ -162,10 +148,10 @@ func (d Dialect) checkMembers() (mistakes []error) {
 	return mistakes
 }
 
-// names returns every member that this dialect reads itself; App may have none
-// of them.
+// names returns every member that this dialect gives a meaning, in the order in
+// which they are written by default. App may have none of them.
 func (d Dialect) names() []string {
-	names := append(slices.Clone(reserved), d.PartyMember, d.ScopeMember)
+	names := append(slices.Clone(registered), d.PartyMember, d.ScopeMember)
 	for _, name := range []string{d.UseMember, d.RefreshMark, d.LifetimeMember} {
 		if name != "" {
 			names = append(names, name)

@@ -45,7 +45,7 @@ type written struct {
 
 // NewEncoder returns an Encoder, or every mistake in d and T.
 func NewEncoder[T any](d Dialect) (*Encoder[T], error) {
-	d, err := d.compiled()
+	d, err := d.settled()
 	if err != nil {
 		return nil, err
 	}
@@ -211,10 +211,6 @@ func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []strict.Membe
 		return p.date(b, d.Time, c.NotBefore)
 	case "iat":
 		return p.date(b, d.Time, c.IssuedAt)
-	case "jti":
-		return p.optional(b, c.ID)
-	case "sid":
-		return p.optional(b, c.Session)
 	case d.ScopeMember:
 		return p.scope(b, c.Scope, d.ScopeList)
 	case d.PartyMember:
@@ -231,6 +227,9 @@ func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []strict.Membe
 			return nil, fmt.Errorf("%s needs IssuedAt and Expiry", p.name)
 		}
 		return strconv.AppendInt(append(b, p.text...), c.Expiry.Unix()-c.IssuedAt.Unix(), 10), nil
+	}
+	if field := c.text(p.name); field != nil {
+		return p.optional(b, *field)
 	}
 	if i := slices.IndexFunc(app, func(m strict.Member) bool { return string(m.Name) == p.name }); i >= 0 {
 		b = append(append(b, p.text...), app[i].Value...)

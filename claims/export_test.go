@@ -78,9 +78,9 @@ func (f TimeFormat) Append(b []byte, t time.Time) ([]byte, error) { return f.app
 
 // Remembered counts the tokens that v remembers.
 func (v *Verifier[T]) Remembered() (n int) {
-	for i := range v.tokens.sets {
-		for j := range v.tokens.sets[i] {
-			if v.tokens.sets[i][j].Load() != nil {
+	for i := range v.tokens.groups {
+		for j := range v.tokens.groups[i] {
+			if v.tokens.groups[i][j].Load() != nil {
 				n++
 			}
 		}
@@ -90,9 +90,9 @@ func (v *Verifier[T]) Remembered() (n int) {
 
 // RememberedSubjects are whose they are.
 func (v *Verifier[T]) RememberedSubjects() (all []string) {
-	for i := range v.tokens.sets {
-		for j := range v.tokens.sets[i] {
-			if r := v.tokens.sets[i][j].Load(); r != nil {
+	for i := range v.tokens.groups {
+		for j := range v.tokens.groups[i] {
+			if r := v.tokens.groups[i][j].Load(); r != nil {
 				all = append(all, r.claims.Subject)
 			}
 		}
@@ -102,9 +102,9 @@ func (v *Verifier[T]) RememberedSubjects() (all []string) {
 
 // RememberedBytes is how long what they say is together, as JSON.
 func (v *Verifier[T]) RememberedBytes() (n int64) {
-	for i := range v.tokens.sets {
-		for j := range v.tokens.sets[i] {
-			if r := v.tokens.sets[i][j].Load(); r != nil {
+	for i := range v.tokens.groups {
+		for j := range v.tokens.groups[i] {
+			if r := v.tokens.groups[i][j].Load(); r != nil {
 				text, err := json.Marshal(r.claims)
 				if err != nil {
 					panic(err)

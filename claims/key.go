@@ -53,6 +53,21 @@ func (k *Key) verifies(signed string, signature []byte) bool {
 	return k != nil && k.jws.Verifies(signed, signature)
 }
 
+// offered reports whether k is among the first keys that fit a header, of which
+// there may be many for one without kid.
+func offered(keys []*Key, h Header, k *Key) bool {
+	fitting := 0
+	for _, other := range keys {
+		if !other.fits(h) {
+			continue
+		}
+		if fitting++; other == k || fitting >= maxTries {
+			return other == k
+		}
+	}
+	return false
+}
+
 func newKey(alg, kid string, material any, insecureSize bool) (*Key, error) {
 	k, err := jws.NewKey(alg, kid, material, insecureSize)
 	if err != nil {

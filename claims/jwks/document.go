@@ -35,8 +35,8 @@ type entry struct {
 	dates *validity // nil unless it is in a certificate
 }
 
-// read makes a snapshot of a document. One without a usable key is an error.
-func (r rules) read(doc []byte, known map[identity]*claims.Key, asked time.Time) (*snapshot, error) {
+// snapshot makes a snapshot of a document. One without a usable key is an error.
+func (r rules) snapshot(doc []byte, known map[identity]*claims.Key, asked time.Time) (*snapshot, error) {
 	entries, notes, err := r.parseSet(doc, known)
 	if err != nil {
 		return nil, err

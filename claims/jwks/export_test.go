@@ -10,11 +10,11 @@ import (
 // ReadTwice reads a document as two fetches in a row would.
 func ReadTwice(doc []byte, maxKeys int) (first, second []*claims.Key, err error) {
 	r := rules{algorithms: usualAlgorithms, maxKeys: maxKeys}
-	one, err := r.read(doc, nil, time.Time{})
+	one, err := r.snapshot(doc, nil, time.Time{})
 	if err != nil {
 		return nil, nil, err
 	}
-	two, err := r.read(doc, one.known, time.Time{})
+	two, err := r.snapshot(doc, one.known, time.Time{})
 	if err != nil {
 		return nil, nil, err
 	}

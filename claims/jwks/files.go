@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,36 +12,6 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 )
-
-// FilesConfig says which files hold one issuer's public keys.
-type FilesConfig struct {
-	// Paths are files and directories; at least one is required. Of a directory,
-	// the files ending in .json and .jwks are JWK Sets, those in .pem, .crt, .cer
-	// and .pub are PEM bundles; others, dot files and subdirectories are not
-	// read. A file that is named here and does not end in .json or .jwks is a PEM
-	// bundle. Symbolic links are followed each time.
-	Paths []string
-	// Algorithms are those that keys of JWK Sets may have, as in Config.
-	Algorithms []string
-	// PEMAlgorithm binds the keys of PEM bundles, as in [claims.ParsePEM], which
-	// also says what a bundle is. They have no kid, so they fit every header of
-	// their algorithm.
-	PEMAlgorithm string
-	// Interval is how often the files are looked at, 10 seconds if 0, from 100
-	// milliseconds to 24 hours.
-	Interval time.Duration
-	// MaxStale is how long the last good keys are used while the files can't be
-	// read, from 2 Intervals to 30 days. If 0, it is 24 hours, or 2 Intervals if
-	// that is more.
-	MaxStale time.Duration
-	// MaxBytes bounds a file, 1 MiB if 0, and at most.
-	MaxBytes int
-	// MaxKeys bounds the keys of a file, and the files, 100 if 0, 1000 at most.
-	MaxKeys int
-	// Logger hears of files that can't be read, of keys that are skipped and of
-	// certificates that run out, at each change once. Nil is [slog.Default].
-	Logger *slog.Logger
-}
 
 // FileSet holds keys from files, which are read again when they change. It is a
 // [claims.KeySet], safe for concurrent use, and needs no goroutine: a request
@@ -78,24 +46,9 @@ type FileSet struct {
 // NewFiles returns a FileSet, or every mistake in c, or why the files can't be
 // read or hold no key that can be used now.
 func NewFiles(c FilesConfig) (*FileSet, error) {
-	m := mistakes{in: errFiles}
-	c.Paths = slices.Clone(c.Paths)
-	if len(c.Paths) == 0 || slices.Contains(c.Paths, "") {
-		m.add("Paths is missing or has an empty one")
-	}
-	c.Algorithms = m.algorithms(c.Algorithms)
-	if c.PEMAlgorithm != "" && !slices.Contains(usualAlgorithms, c.PEMAlgorithm) {
-		m.add("PEMAlgorithm: %s is not an algorithm for public keys", quoted(c.PEMAlgorithm))
-	}
-	m.within("Interval", &c.Interval, 10*time.Second, 100*time.Millisecond, 24*time.Hour)
-	m.maxStale(&c.MaxStale, 2*c.Interval, "Interval")
-	m.count("MaxBytes", &c.MaxBytes, 1<<20, 1<<20)
-	m.count("MaxKeys", &c.MaxKeys, 100, 1000)
-	if m.found != nil {
-		return nil, errors.Join(m.found...)
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
+	c, err := c.settled()
+	if err != nil {
+		return nil, err
 	}
 	s := &FileSet{
 		keeper: keeper{logger: c.Logger, source: strings.Join(c.Paths, " "), maxStale: c.MaxStale},
@@ -103,8 +56,9 @@ func NewFiles(c FilesConfig) (*FileSet, error) {
 		rules:  rules{algorithms: c.Algorithms, maxKeys: c.MaxKeys},
 		begin:  time.Now(),
 	}
-	if s.look(s.read); s.Stats().Err != nil {
-		return nil, s.Stats().Err
+	s.look(s.read)
+	if err := s.Stats().Err; err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -128,7 +82,7 @@ func (s *FileSet) Ready(context.Context) error {
 }
 
 // Stats returns how the set is doing.
-func (s *FileSet) Stats() Stats { return s.keeper.read() }
+func (s *FileSet) Stats() Stats { return s.keeper.report() }
 
 // fresh looks at the files if it is time, and returns the keys. One request
 // looks; the others wait for it only if they have nothing to answer with.
@@ -162,7 +116,7 @@ func (s *FileSet) look(read func() ([]file, [sha256.Size]byte, error)) {
 	if err == nil && old != nil && digest == s.digest {
 		same := *old
 		same.asked = began
-		s.take(&same, digest)
+		s.use(&same, digest)
 		return
 	}
 	// New files must stand still for a second look.
@@ -177,12 +131,12 @@ func (s *FileSet) look(read func() ([]file, [sha256.Size]byte, error)) {
 		s.keeper.fail(err)
 		return
 	}
-	s.take(next, digest)
+	s.use(next, digest)
 }
 
-// take makes next the current set, unless there is no key in it that can be
+// use makes next the current set, unless there is no key in it that can be
 // used now.
-func (s *FileSet) take(next *snapshot, digest [sha256.Size]byte) {
+func (s *FileSet) use(next *snapshot, digest [sha256.Size]byte) {
 	if !next.offers(next.asked) {
 		text, _ := described(next.lapsed(next.asked))
 		s.keeper.fail(fmt.Errorf("%w: no usable key: %s", errFiles, text))

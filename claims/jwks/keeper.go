@@ -28,8 +28,8 @@ type Stats struct {
 
 // keeper holds the last good set and the record of how it came.
 type keeper struct {
-	logger   *slog.Logger
-	source   string // URL, issuer or paths, for the log
+	logger   *slog.Logger // nil is slog.Default, at the moment of each line
+	source   string       // URL, issuer or paths, for the log
 	maxStale time.Duration
 	current  atomic.Pointer[snapshot]
 
@@ -37,6 +37,21 @@ type keeper struct {
 	stats  Stats
 	noted  string // what was last said of skipped keys
 	closed bool
+}
+
+func (k *keeper) log() *slog.Logger {
+	if k.logger == nil {
+		return slog.Default()
+	}
+	return k.logger
+}
+
+// close drops the set: from now on there is none.
+func (k *keeper) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	k.current.Store(nil)
 }
 
 // usable returns the current snapshot, or why there is none to be used.
@@ -85,10 +100,10 @@ func (k *keeper) accept(s *snapshot) {
 	k.current.Store(s)
 	k.mu.Unlock()
 	if news {
-		k.logger.Warn("jwks: keys to look at", "source", k.source, "skipped", skipped, "reasons", text)
+		k.log().Warn("jwks: keys to look at", "source", k.source, "skipped", skipped, "reasons", text)
 	}
 	if recovered {
-		k.logger.Info("jwks: keys can be read again", "source", k.source, "keys", len(s.keys))
+		k.log().Info("jwks: keys can be read again", "source", k.source, "keys", len(s.keys))
 	}
 }
 
@@ -106,14 +121,14 @@ func (k *keeper) fail(err error) {
 	k.mu.Unlock()
 	switch {
 	case first && k.current.Load() == nil:
-		k.logger.Warn("jwks: keys can't be read, and there are none yet", "source", k.source, "error", err)
+		k.log().Warn("jwks: keys can't be read, and there are none yet", "source", k.source, "error", err)
 	case first:
-		k.logger.Warn("jwks: keys can't be read, the last good ones stay", "source", k.source, "error", err)
+		k.log().Warn("jwks: keys can't be read, the last good ones stay", "source", k.source, "error", err)
 	}
 }
 
-// read returns the record.
-func (k *keeper) read() Stats {
+// report returns the record.
+func (k *keeper) report() Stats {
 	_, err := k.usable()
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -48,7 +48,8 @@ type Set struct {
 
 	waiting atomic.Int64 // how many requests wait for a fetch
 
-	// Under keeper.mu.
+	mu       sync.Mutex // guards what follows; never held while keeper.mu is taken
+	closed   bool       // no further flight begins
 	flight   *flight
 	failures int                  // in a row
 	last     time.Time            // when the last fetch began
@@ -89,12 +90,12 @@ func (s *Set) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) 
 	if s.from == nil {
 		return nil, errClosed
 	}
-	if s.from.OnDemand {
+	if s.from.config.OnDemand {
 		s.refreshIfDue(ctx)
 	}
 	current, err := s.keeper.usable()
 	if err != nil {
-		current, err = s.first(ctx)
+		current, err = s.awaitFirst(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -108,9 +109,9 @@ func (s *Set) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) 
 	return s.ask(ctx, h)
 }
 
-// first answers what could not be answered at once: a set that started empty
+// awaitFirst answers what could not be answered at once: a set that started empty
 // has its first fetch waited for, but no later one.
-func (s *Set) first(ctx context.Context) (*snapshot, error) {
+func (s *Set) awaitFirst(ctx context.Context) (*snapshot, error) {
 	if s.keeper.unread() {
 		if err := s.refresh(ctx); err != nil {
 			return nil, err
@@ -128,7 +129,7 @@ func (s *Set) Ready(ctx context.Context) error {
 	if s.from == nil {
 		return errClosed
 	}
-	if s.from.OnDemand {
+	if s.from.config.OnDemand {
 		s.refreshIfDue(ctx)
 	}
 	_, err := s.keeper.usable()
@@ -142,11 +143,11 @@ func (s *Set) Issuer() string {
 	if s.from == nil {
 		return ""
 	}
-	return s.from.Issuer
+	return s.from.config.Issuer
 }
 
 // Stats returns how the set is doing.
-func (s *Set) Stats() Stats { return s.keeper.read() }
+func (s *Set) Stats() Stats { return s.keeper.report() }
 
 // Close ends the goroutine and any fetch, and returns when they have ended.
 // Afterwards Keys answers [ErrUnavailable]. It may be called more than once.
@@ -154,10 +155,10 @@ func (s *Set) Close() {
 	if s.from == nil {
 		return
 	}
-	s.keeper.mu.Lock()
-	s.keeper.closed = true
-	s.keeper.current.Store(nil)
-	s.keeper.mu.Unlock()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.keeper.close()
 	s.end()
 	s.running.Wait()
 }
@@ -189,9 +190,9 @@ func (s *Set) refreshIfDue(ctx context.Context) {
 	if err == nil && s.untilDue() > 0 {
 		return
 	}
-	s.keeper.mu.Lock()
+	s.mu.Lock()
 	failing := s.failures > 0
-	s.keeper.mu.Unlock()
+	s.mu.Unlock()
 	if err == nil && failing {
 		_, _ = s.join()
 		return

@@ -1,7 +1,6 @@
 package jwks
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -75,9 +74,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-var usualAlgorithms = []string{"RS256", "ES256", "ES384", "ES512", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512"}
-
-// settled returns c with its defaults, or every mistake in it.
+// settled returns a copy of c with its defaults filled in, and every mistake in
+// it.
 func (c Config) settled() (Config, error) {
 	m := mistakes{in: errConfig}
 	if (c.URL == "") == (c.Issuer == "") {
@@ -116,10 +114,7 @@ func (c Config) settled() (Config, error) {
 	if c.Client == nil {
 		c.Client = http.DefaultClient
 	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	return c, errors.Join(m.found...)
+	return c, m.joined()
 }
 
 // checkURL returns the URL if keys may be fetched from there.
@@ -151,61 +146,4 @@ func origin(u *url.URL) string {
 		return u.Scheme + "://" + host
 	}
 	return u.Scheme + "://" + host + ":" + port
-}
-
-// mistakes collects what is wrong in a configuration.
-type mistakes struct {
-	in    error
-	found []error
-}
-
-func (m *mistakes) add(format string, a ...any) {
-	m.found = append(m.found, fmt.Errorf("%w: "+format, append([]any{m.in}, a...)...))
-}
-
-func (m *mistakes) within(name string, d *time.Duration, usual, least, most time.Duration) {
-	if *d == 0 {
-		*d = usual
-	}
-	if *d < least || *d > most {
-		m.add("%s is %v, not between %v and %v", name, *d, least, most)
-	}
-}
-
-// maxStale settles a MaxStale, which must leave a refresh the time that others
-// give it.
-func (m *mistakes) maxStale(d *time.Duration, least time.Duration, others string) {
-	if *d == 0 {
-		*d = max(24*time.Hour, least)
-	}
-	if *d < least {
-		m.add("MaxStale is %v, less than the %v that a refresh may take by %s: slow would be unavailable", *d, least, others)
-	}
-	if most := 30 * 24 * time.Hour; *d > most {
-		m.add("MaxStale is %v, more than %v", *d, most)
-	}
-}
-
-func (m *mistakes) count(name string, n *int, usual, most int) {
-	if *n == 0 {
-		*n = usual
-	}
-	if *n < 0 || *n > most {
-		m.add("%s is %d, not between 1 and %d", name, *n, most)
-	}
-}
-
-func (m *mistakes) algorithms(names []string) []string {
-	if names == nil {
-		return usualAlgorithms
-	}
-	if len(names) == 0 {
-		m.add("Algorithms is empty")
-	}
-	for _, name := range names {
-		if !slices.Contains(usualAlgorithms, name) {
-			m.add("Algorithms: %s is not an algorithm for public keys", quoted(name))
-		}
-	}
-	return slices.Clone(names)
 }

@@ -11,14 +11,14 @@ import (
 const (
 	defaultRemember = 16 << 10
 	maxRemember     = 1 << 24
-	// ways is how many places a token may be remembered in: those of its set.
+	// ways is how many places a token may be remembered in: those of its group.
 	ways = 8
-	// setBytes bounds how long the tokens of a set may be together. What is kept
+	// groupBytes bounds how long the tokens of a group may be together. What is kept
 	// of a token, its claims, is about as long as the token itself.
-	setBytes = ways * 2 << 10
+	groupBytes = ways * 2 << 10
 )
 
-// memory remembers verified tokens by their SHA-256, so that a token that
+// tokenMemory remembers verified tokens by their SHA-256, so that a token that
 // comes again costs a digest and a look-up instead of a signature check.
 //
 // It never changes an answer: what it spares is reading the token and checking
@@ -27,19 +27,19 @@ const (
 // code that checked it the first time. Only tokens that passed get in, so that
 // strangers can't fill it. No token is kept.
 //
-// A token has its place in one set of eight. A full set, or one of tokens that
+// A token has its place in one group of eight. A full group, or one of tokens that
 // are too long together, makes room by dropping those that have expired, or else
 // any. That bounds the memory without bookkeeping, and reads take no lock.
-type memory[T any] struct {
-	sets []set[T]
-	mu   sync.Mutex // held by who changes them
+type tokenMemory[T any] struct {
+	groups []group[T]
+	mu     sync.Mutex // held by who changes them
 }
 
-type set[T any] [ways]atomic.Pointer[verified[T]]
+type group[T any] [ways]atomic.Pointer[verified[T]]
 
 type digest [sha256.Size]byte
 
-// home is where a token is looked for first in its set.
+// home is where a token is looked for first in its group.
 func (d *digest) home() int { return int(d[4]) % ways }
 
 // digestOf hashes a token. Most are short enough to be hashed without a copy on
@@ -52,36 +52,36 @@ func digestOf(token string) digest {
 	return sha256.Sum256(short[:copy(short[:], token)])
 }
 
-// verified is what a token said, under which policy, and which key vouched for
+// verified is what a token said, from which issuer, and which key vouched for
 // it.
 type verified[T any] struct {
 	digest digest
 	bytes  int64 // of the token
 	claims Claims[T]
-	policy *policy
+	from   *trusted[T]
 	header Header
 	key    *Key
 }
 
-func newMemory[T any](tokens int) *memory[T] {
-	sets := 1
-	for sets*ways < tokens {
-		sets *= 2
+func newTokenMemory[T any](tokens int) *tokenMemory[T] {
+	groups := 1
+	for groups*ways < tokens {
+		groups *= 2
 	}
-	return &memory[T]{sets: make([]set[T], sets)}
+	return &tokenMemory[T]{groups: make([]group[T], groups)}
 }
 
-// of returns the set that a token belongs to.
-func (m *memory[T]) of(d *digest) *set[T] {
+// groupOf returns the group that a token belongs to.
+func (m *tokenMemory[T]) groupOf(d *digest) *group[T] {
 	n := uint32(d[0]) | uint32(d[1])<<8 | uint32(d[2])<<16 | uint32(d[3])<<24
-	return &m.sets[n&uint32(len(m.sets)-1)]
+	return &m.groups[n&uint32(len(m.groups)-1)]
 }
 
 // recall returns what is remembered of a token, nil if nothing is.
-func (m *memory[T]) recall(d *digest) *verified[T] {
-	s, home := m.of(d), d.home()
-	for i := range s {
-		if r := s[(home+i)%ways].Load(); r != nil && r.digest == *d {
+func (m *tokenMemory[T]) recall(d *digest) *verified[T] {
+	g, home := m.groupOf(d), d.home()
+	for i := range g {
+		if r := g[(home+i)%ways].Load(); r != nil && r.digest == *d {
 			return r
 		}
 	}
@@ -90,17 +90,17 @@ func (m *memory[T]) recall(d *digest) *verified[T] {
 
 // remember keeps r. It makes room for it by dropping whatever has expired, and
 // as many others as it takes, those last that are looked for first.
-func (m *memory[T]) remember(r *verified[T], now time.Time) {
-	room := int64(setBytes) - r.bytes
+func (m *tokenMemory[T]) remember(r *verified[T], now time.Time) {
+	room := int64(groupBytes) - r.bytes
 	if room < 0 {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s, home := m.of(&r.digest), r.digest.home()
-	victim := &s[home]
+	g, home := m.groupOf(&r.digest), r.digest.home()
+	victim := &g[home]
 	for i := ways - 1; i >= 0; i-- {
-		place := &s[(home+i)%ways]
+		place := &g[(home+i)%ways]
 		old := place.Load()
 		if old != nil && (old.digest == r.digest || old.expired(now)) {
 			place.Store(nil)
@@ -111,8 +111,8 @@ func (m *memory[T]) remember(r *verified[T], now time.Time) {
 		}
 	}
 	victim.Store(r)
-	for i := range s {
-		place := &s[(home+i)%ways]
+	for i := range g {
+		place := &g[(home+i)%ways]
 		if old := place.Load(); old != nil && old != r {
 			if room -= old.bytes; room < 0 {
 				place.Store(nil)
@@ -126,27 +126,12 @@ func (r *verified[T]) expired(now time.Time) bool {
 	return !r.claims.Expiry.IsZero() && now.After(r.claims.Expiry.Add(maxLeeway))
 }
 
-// again judges a token that was verified before. It reports false where only
+// recheck judges a token that was verified before. It reports false where only
 // a full check can tell: its key is no longer offered.
-func (r *verified[T]) again(ctx context.Context, clock func() time.Time) (bool, error) {
-	keys, err := r.policy.keysFor(ctx, r.header)
+func (r *verified[T]) recheck(ctx context.Context, clock func() time.Time) (bool, error) {
+	keys, err := r.from.keysFor(ctx, r.header)
 	if err != nil || !offered(keys, r.header, r.key) {
 		return false, err
 	}
-	return true, r.policy.checkDates(r.claims.NotBefore, r.claims.IssuedAt, r.claims.Expiry, clock())
-}
-
-// offered reports whether k is among the first keys that fit a header, of which
-// there may be many for one without kid.
-func offered(keys []*Key, h Header, k *Key) bool {
-	fitting := 0
-	for _, other := range keys {
-		if !other.fits(h) {
-			continue
-		}
-		if fitting++; other == k || fitting >= maxTries {
-			return other == k
-		}
-	}
-	return false
+	return true, r.from.checkDates(&r.claims, clock())
 }

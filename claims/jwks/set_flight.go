@@ -35,16 +35,16 @@ type flight struct {
 // join returns the fetch that is under way or about to begin, of which there is
 // always one at most.
 func (s *Set) join() (*flight, error) {
-	s.keeper.mu.Lock()
-	defer s.keeper.mu.Unlock()
-	if s.keeper.closed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		return nil, errClosed
 	}
 	if s.flight == nil {
 		s.flight = &flight{done: make(chan struct{})}
 		f, pause := s.flight, time.Duration(0)
 		if !s.last.IsZero() {
-			pause = s.from.MinInterval - time.Since(s.last)
+			pause = s.from.config.MinInterval - time.Since(s.last)
 		}
 		s.running.Go(func() { s.fly(f, pause) })
 	}
@@ -61,10 +61,10 @@ func (s *Set) fly(f *flight, pause time.Duration) {
 	}
 	f.began = time.Now()
 	f.err = s.load(f.began)
-	s.keeper.mu.Lock()
+	s.mu.Lock()
 	s.last = f.began
 	s.flight = nil
-	s.keeper.mu.Unlock()
+	s.mu.Unlock()
 	close(f.done)
 }
 
@@ -73,22 +73,22 @@ func (s *Set) load(began time.Time) error {
 	doc, fresh, err := s.from.document(s.ctx)
 	var next *snapshot
 	if err == nil {
-		next, err = s.read(doc, began)
+		next, err = s.parse(doc, began)
 	}
 	if err != nil {
 		s.keeper.fail(err)
-		s.keeper.mu.Lock()
+		s.mu.Lock()
 		s.failures++
-		pause := min(s.from.Refresh, lastRetry, firstRetry<<min(s.failures-1, 10))
-		s.keeper.mu.Unlock()
+		pause := min(s.from.config.Refresh, lastRetry, firstRetry<<min(s.failures-1, 10))
+		s.mu.Unlock()
 		s.due.Store(int64(time.Since(s.begin) + pause/2 + rand.N(pause/2)))
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s.keeper.accept(next)
-	s.keeper.mu.Lock()
+	s.mu.Lock()
 	s.failures = 0
-	s.keeper.mu.Unlock()
-	pause := s.from.Refresh
+	s.mu.Unlock()
+	pause := s.from.config.Refresh
 	if fresh > 0 {
 		pause = min(pause, max(fresh, minFresh))
 	}
@@ -96,9 +96,9 @@ func (s *Set) load(began time.Time) error {
 	return nil
 }
 
-// read makes a snapshot of a document. One that has not changed, as most have
+// parse makes a snapshot of a document. One that has not changed, as most have
 // not, is not parsed again.
-func (s *Set) read(doc []byte, began time.Time) (*snapshot, error) {
+func (s *Set) parse(doc []byte, began time.Time) (*snapshot, error) {
 	digest := sha256.Sum256(doc)
 	old := s.keeper.current.Load()
 	if old != nil && old.digest == digest {
@@ -110,7 +110,7 @@ func (s *Set) read(doc []byte, began time.Time) (*snapshot, error) {
 	if old != nil {
 		known = old.known
 	}
-	next, err := s.rules.read(doc, known, began)
+	next, err := s.rules.snapshot(doc, known, began)
 	if err != nil {
 		return nil, err
 	}
@@ -173,16 +173,16 @@ func (s *Set) ask(ctx context.Context, h claims.Header) ([]*claims.Key, error) {
 
 // isAbsent reports whether a fetch said lately that kid is not in the set.
 func (s *Set) isAbsent(kid string, now time.Time) bool {
-	s.keeper.mu.Lock()
-	defer s.keeper.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	at, ok := s.absent[kid]
 	return ok && now.Sub(at) < absentFor
 }
 
 // refuse remembers that kid was not in the set at that moment.
 func (s *Set) refuse(kid string, at time.Time) {
-	s.keeper.mu.Lock()
-	defer s.keeper.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.absent) >= maxAbsent {
 		maps.DeleteFunc(s.absent, func(_ string, old time.Time) bool { return at.Sub(old) >= absentFor })
 	}

@@ -19,24 +19,24 @@ import (
 // has no iss.
 func Join[T any](verifiers ...*Verifier[T]) (*Verifier[T], error) {
 	var mistakes []error
-	joined := &Verifier[T]{policies: make(map[string]*policy)}
+	joined := &Verifier[T]{trusted: make(map[string]*trusted[T])}
 	remember := -1
 	for i, v := range verifiers {
-		if v == nil || v.policies == nil {
+		if v == nil || v.trusted == nil {
 			mistakes = append(mistakes, fmt.Errorf("%w: verifier %d was not made by NewVerifier", errVerifier, i))
 			continue
 		}
-		for issuer := range v.policies {
+		for issuer := range v.trusted {
 			switch {
 			case issuer == "":
 				mistakes = append(mistakes, fmt.Errorf("%w: verifier %d knows no issuer to choose it by", errVerifier, i))
-			case joined.policies[issuer] != nil:
+			case joined.trusted[issuer] != nil:
 				mistakes = append(mistakes, fmt.Errorf("%w: two verifiers for issuer %q", errVerifier, issuer))
 			}
 		}
-		maps.Copy(joined.policies, v.policies)
-		for _, p := range v.policies {
-			remember = max(remember, p.Remember)
+		maps.Copy(joined.trusted, v.trusted)
+		for _, from := range v.trusted {
+			remember = max(remember, from.Remember)
 		}
 		joined.maxBytes = max(joined.maxBytes, v.maxBytes)
 	}
@@ -47,7 +47,7 @@ func Join[T any](verifiers ...*Verifier[T]) (*Verifier[T], error) {
 		return nil, errors.Join(mistakes...)
 	}
 	if remember > 0 {
-		joined.tokens = newMemory[T](remember)
+		joined.tokens = newTokenMemory[T](remember)
 	}
 	return joined, nil
 }

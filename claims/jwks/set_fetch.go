@@ -14,12 +14,12 @@ const maxRedirects = 3
 
 // fetcher reads the document that a Config points to.
 type fetcher struct {
-	Config
+	config Config
 	client http.Client
 }
 
 func newFetcher(c Config) *fetcher {
-	f := &fetcher{Config: c, client: *c.Client}
+	f := &fetcher{config: c, client: *c.Client}
 	f.client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if origin(next.URL) != origin(via[0].URL) {
 			return fmt.Errorf("%w: redirect to another origin, %s", errFetch, quoted(origin(next.URL)))
@@ -35,10 +35,10 @@ func newFetcher(c Config) *fetcher {
 // document returns the JWK Set and how long its server says it is fresh, 0 if
 // it does not say.
 func (f *fetcher) document(ctx context.Context) (doc []byte, fresh time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, f.config.Timeout)
 	defer cancel()
-	where := f.URL
-	if f.Issuer != "" {
+	where := f.config.URL
+	if f.config.Issuer != "" {
 		if where, err = f.discover(ctx); err != nil {
 			return nil, 0, err
 		}
@@ -49,7 +49,7 @@ func (f *fetcher) document(ctx context.Context) (doc []byte, fresh time.Duration
 
 // discover returns the jwks_uri of the issuer, OpenID Connect Discovery §4.
 func (f *fetcher) discover(ctx context.Context) (string, error) {
-	doc, _, err := f.get(ctx, strings.TrimSuffix(f.Issuer, "/")+"/.well-known/openid-configuration")
+	doc, _, err := f.get(ctx, strings.TrimSuffix(f.config.Issuer, "/")+"/.well-known/openid-configuration")
 	if err != nil {
 		return "", err
 	}
@@ -58,27 +58,27 @@ func (f *fetcher) discover(ctx context.Context) (string, error) {
 		return "", err
 	}
 	// §4.3: identical, or the document is somebody else's.
-	if issuer, err := configuration.text("issuer"); err != nil || issuer != f.Issuer {
-		return "", fmt.Errorf("%w: the configuration of %s is for issuer %s", errFetch, quoted(f.Issuer), quoted(issuer))
+	if issuer, err := configuration.text("issuer"); err != nil || issuer != f.config.Issuer {
+		return "", fmt.Errorf("%w: the configuration of %s is for issuer %s", errFetch, quoted(f.config.Issuer), quoted(issuer))
 	}
 	where, err := configuration.text("jwks_uri")
 	if err != nil || where == "" {
-		return "", fmt.Errorf("%w: the configuration of %s has no jwks_uri", errFetch, quoted(f.Issuer))
+		return "", fmt.Errorf("%w: the configuration of %s has no jwks_uri", errFetch, quoted(f.config.Issuer))
 	}
 	return where, f.mayGo(where)
 }
 
 // mayGo reports why the keys must not be fetched from where, if they must not.
 func (f *fetcher) mayGo(where string) error {
-	to, err := f.checkURL(where)
+	to, err := f.config.checkURL(where)
 	if err != nil {
 		return fmt.Errorf("%w: jwks_uri: %w", errFetch, err)
 	}
-	from, err := f.checkURL(f.Issuer)
+	from, err := f.config.checkURL(f.config.Issuer)
 	if err != nil {
 		return err
 	}
-	for _, allowed := range append([]string{origin(from)}, f.Origins...) {
+	for _, allowed := range append([]string{origin(from)}, f.config.Origins...) {
 		if origin(to) == allowed {
 			return nil
 		}
@@ -100,12 +100,12 @@ func (f *fetcher) get(ctx context.Context, where string) ([]byte, http.Header, e
 	if resp.StatusCode != http.StatusOK {
 		return nil, nil, fmt.Errorf("%w: %s answered %d", errFetch, quoted(where), resp.StatusCode)
 	}
-	doc, err := io.ReadAll(io.LimitReader(resp.Body, int64(f.MaxBytes)+1))
+	doc, err := io.ReadAll(io.LimitReader(resp.Body, int64(f.config.MaxBytes)+1))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errFetch, err)
 	}
-	if len(doc) > f.MaxBytes {
-		return nil, nil, fmt.Errorf("%w: %s answered more than %d bytes", errFetch, quoted(where), f.MaxBytes)
+	if len(doc) > f.config.MaxBytes {
+		return nil, nil, fmt.Errorf("%w: %s answered more than %d bytes", errFetch, quoted(where), f.config.MaxBytes)
 	}
 	return doc, resp.Header, nil
 }

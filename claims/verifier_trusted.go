@@ -16,28 +16,29 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
 )
 
-// policy is a Config that was found good: what one issuer's tokens must be.
-type policy struct {
+// trusted is an issuer that a Verifier trusts: its Config, which was found good,
+// says what its tokens must be.
+type trusted[T any] struct {
 	Config
 	app  *appReader
 	last atomic.Pointer[Key] // the key that verified a token last
 }
 
-// claims reads the registered members into c as the policy's dialect writes
-// them, and checks all of them but the dates against the clock.
-func (p *policy) claims(c *Claims[struct{}], h *jws.Header, members []strict.Member) error {
-	if err := p.checkType(h); err != nil {
+// readClaims reads the registered members into c as the issuer's dialect writes
+// them, and checks all of them. Only the clock is left for later.
+func (t *trusted[T]) readClaims(c *Claims[T], h *jws.Header, members []strict.Member) error {
+	if err := t.checkType(h); err != nil {
 		return err
 	}
 	var use string
 	for _, m := range members {
-		if err := p.take(c, &use, m); err != nil {
+		if err := t.fill(c, &use, m); err != nil {
 			return err
 		}
 	}
-	d := &p.Dialect
+	d := &t.Dialect
 	switch {
-	case c.Issuer != p.Issuer:
+	case c.Issuer != t.Issuer:
 		return errIssuer
 	case len(c.Audience) == 0 && !d.InsecureNoAudience:
 		return fmt.Errorf("%w: aud", errMissing)
@@ -45,9 +46,9 @@ func (p *policy) claims(c *Claims[struct{}], h *jws.Header, members []strict.Mem
 		return fmt.Errorf("%w: sub", errMissing)
 	case c.Expiry.IsZero() && !d.InsecureNoExpiry:
 		return fmt.Errorf("%w: exp", errMissing)
-	case d.UseMember != "" && use != string(p.Use):
+	case d.UseMember != "" && use != string(t.Use):
 		return errUse
-	case d.RefreshMark != "" && (c.AccessID != "") != (p.Use == Refresh):
+	case d.RefreshMark != "" && (c.AccessID != "") != (t.Use == Refresh):
 		return errUse
 	case !c.NotBefore.IsZero() && !c.Expiry.IsZero() && c.NotBefore.After(c.Expiry):
 		return fmt.Errorf("%w: nbf is after exp", errDate)
@@ -56,53 +57,53 @@ func (p *policy) claims(c *Claims[struct{}], h *jws.Header, members []strict.Mem
 }
 
 // checkType compares typ with what the use demands (RFC 8725 §3.11).
-func (p *policy) checkType(h *jws.Header) error {
+func (t *trusted[T]) checkType(h *jws.Header) error {
 	if !h.HasType {
-		if p.Use == Access && p.Dialect.AbsentType {
+		if t.Use == Access && t.Dialect.AbsentType {
 			return nil
 		}
 		return errType
 	}
-	if !sameMediaType(h.Type, p.Dialect.typeOf(p.Use)) {
+	if !sameMediaType(h.Type, t.Dialect.typeOf(t.Use)) {
 		return fmt.Errorf("%w %s", errType, quoted(h.Type))
 	}
 	return nil
 }
 
-// take reads one member into c. Names are compared exactly: a member such as
+// fill reads one member into c. Names are compared exactly: a member such as
 // "Sub" is somebody else's.
-func (p *policy) take(c *Claims[struct{}], use *string, m strict.Member) (err error) {
-	d, ok := &p.Dialect, true
+func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error) {
+	d, ok := &t.Dialect, true
 	switch name := string(m.Name); name {
 	case "":
 		// Nobody's: it must not match what the dialect leaves unset.
 	case "iss":
-		if c.Issuer = p.Issuer; p.Issuer == "" || !strict.IsText(m.Value, p.Issuer) {
+		if c.Issuer = t.Issuer; t.Issuer == "" || !strict.IsText(m.Value, t.Issuer) {
 			err = errIssuer
 		}
 	case "sub":
-		c.Subject, err = p.subject(m.Value)
+		c.Subject, err = t.subject(m.Value)
 	case "aud":
-		c.Audience, err = p.audience(m.Value)
+		c.Audience, err = t.audience(m.Value)
 	case "exp":
 		c.Expiry, err = d.Time.parse(m.Value)
 	case "nbf":
 		c.NotBefore, err = d.Time.parse(m.Value)
 	case "iat":
 		c.IssuedAt, err = d.Time.parse(m.Value)
-	case "jti":
-		c.ID, ok = strict.Text(m.Value)
-	case "sid":
-		c.Session, ok = strict.Text(m.Value)
 	case d.ScopeMember:
-		c.Scope, err = p.scope(m.Value)
+		c.Scope, err = t.scope(m.Value)
 	case d.PartyMember:
-		c.Party, err = p.party(m.Value)
+		c.Party, err = t.party(m.Value)
 	case d.UseMember:
 		*use, ok = strict.Text(m.Value)
 	case d.RefreshMark:
 		if c.AccessID, ok = strict.Text(m.Value); c.AccessID == "" {
 			ok = false
+		}
+	default:
+		if field := c.text(name); field != nil {
+			*field, ok = strict.Text(m.Value)
 		}
 	}
 	switch {
@@ -116,8 +117,8 @@ func (p *policy) take(c *Claims[struct{}], use *string, m strict.Member) (err er
 
 // scope reads the scope. Spaces alone are between names (RFC 6749 §3.3): a tab or
 // another blank is part of a name, and nobody's boundary.
-func (p *policy) scope(raw []byte) (names []string, err error) {
-	if !p.Dialect.ScopeList {
+func (t *trusted[T]) scope(raw []byte) (names []string, err error) {
+	if !t.Dialect.ScopeList {
 		s, ok := strict.Text(raw)
 		if !ok {
 			return nil, fmt.Errorf("%w: the scope must be a string", errMemberType)
@@ -138,15 +139,15 @@ func (p *policy) scope(raw []byte) (names []string, err error) {
 	return names, nil
 }
 
-func (p *policy) subject(raw []byte) (string, error) {
+func (t *trusted[T]) subject(raw []byte) (string, error) {
 	s, ok := strict.Text(raw)
-	if p.Dialect.ObjectSubject {
+	if t.Dialect.ObjectSubject {
 		s, ok = compact(raw), raw[0] == '{'
 	}
 	switch {
 	case !ok:
 		return "", errMemberType
-	case strings.TrimSpace(s) == "", p.Dialect.ObjectSubject && s == "{}":
+	case strings.TrimSpace(s) == "", t.Dialect.ObjectSubject && s == "{}":
 		return "", fmt.Errorf("%w: blank", errSubject)
 	case len(s) > maxSubject:
 		return "", fmt.Errorf("%w: longer than %d bytes", errSubject, maxSubject)
@@ -165,8 +166,8 @@ func compact(raw []byte) string {
 
 // audience reads a string or an array of strings, RFC 7519 §4.1.3, one of which
 // must be ours.
-func (p *policy) audience(raw []byte) ([]string, error) {
-	for _, name := range p.Audience {
+func (t *trusted[T]) audience(raw []byte) ([]string, error) {
+	for _, name := range t.Audience {
 		if strict.IsText(raw, name) {
 			return []string{name}, nil // not a part of Audience: callers may write into it
 		}
@@ -186,14 +187,14 @@ func (p *policy) audience(raw []byte) ([]string, error) {
 	if !isArray || err != nil {
 		return nil, fmt.Errorf("%w: aud must be a string or an array of strings", errMemberType)
 	}
-	if !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(p.Audience, n) }) {
+	if !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(t.Audience, n) }) {
 		return nil, errAudience
 	}
 	return names, nil
 }
 
-func (p *policy) party(raw []byte) (Party, error) {
-	if !p.Dialect.NumericParty {
+func (t *trusted[T]) party(raw []byte) (Party, error) {
+	if !t.Dialect.NumericParty {
 		s, ok := strict.Text(raw)
 		if !ok {
 			return "", fmt.Errorf("%w: the party must be a string", errMemberType)
@@ -208,8 +209,8 @@ func (p *policy) party(raw []byte) (Party, error) {
 }
 
 // keysFor asks the key set. Its error is never about the token.
-func (p *policy) keysFor(ctx context.Context, h Header) ([]*Key, error) {
-	keys, err := p.Keys.Keys(ctx, h)
+func (t *trusted[T]) keysFor(ctx context.Context, h Header) ([]*Key, error) {
+	keys, err := t.Keys.Keys(ctx, h)
 	switch {
 	case errors.Is(err, ErrInvalid):
 		return nil, fmt.Errorf("%w: %v", errKeySetAnswer, err)
@@ -222,13 +223,13 @@ func (p *policy) keysFor(ctx context.Context, h Header) ([]*Key, error) {
 // checkSignature finds the key of the issuer under which u's signature holds.
 // The key's own algorithm and id decide whether it may be tried, whatever a key
 // set offers. The one that succeeded last is tried first.
-func (p *policy) checkSignature(ctx context.Context, u *unverified) (*Key, error) {
+func (t *trusted[T]) checkSignature(ctx context.Context, u *unverified) (*Key, error) {
 	h := headerOf(u.header)
-	keys, err := p.keysFor(ctx, h)
+	keys, err := t.keysFor(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	last := p.last.Load()
+	last := t.last.Load()
 	if offered(keys, h, last) && last.verifies(u.signed, u.sig) {
 		return last, nil
 	}
@@ -241,7 +242,7 @@ func (p *policy) checkSignature(ctx context.Context, u *unverified) (*Key, error
 			break
 		}
 		if k != last && k.verifies(u.signed, u.sig) {
-			p.last.Store(k)
+			t.last.Store(k)
 			return k, nil
 		}
 	}
@@ -252,16 +253,16 @@ func (p *policy) checkSignature(ctx context.Context, u *unverified) (*Key, error
 }
 
 // checkDates holds the dates against now, RFC 7519 §4.1.4 to §4.1.6.
-func (p *policy) checkDates(notBefore, issuedAt, expiry, now time.Time) error {
+func (t *trusted[T]) checkDates(c *Claims[T], now time.Time) error {
 	switch {
-	case p.InsecureAnyTime:
+	case t.InsecureAnyTime:
 		return nil
-	case notBefore.After(now.Add(p.Leeway)):
-		return fmt.Errorf("%w: nbf is %v", errNotYet, notBefore.UTC())
-	case issuedAt.After(now.Add(p.Leeway)):
-		return fmt.Errorf("%w: iat is %v", errNotYet, issuedAt.UTC())
-	case !expiry.IsZero() && !now.Before(expiry.Add(p.Leeway)):
-		return fmt.Errorf("%w at %v", ErrExpired, expiry.UTC())
+	case c.NotBefore.After(now.Add(t.Leeway)):
+		return fmt.Errorf("%w: nbf is %v", errNotYet, c.NotBefore.UTC())
+	case c.IssuedAt.After(now.Add(t.Leeway)):
+		return fmt.Errorf("%w: iat is %v", errNotYet, c.IssuedAt.UTC())
+	case !c.Expiry.IsZero() && !now.Before(c.Expiry.Add(t.Leeway)):
+		return fmt.Errorf("%w at %v", ErrExpired, c.Expiry.UTC())
 	}
 	return nil
 }

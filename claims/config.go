@@ -1,0 +1,103 @@
+package claims
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+)
+
+const (
+	// defaultMaxBytes is Config.MaxBytes if that is 0. Servers read 8 to 16 KiB
+	// of header lines.
+	defaultMaxBytes = 16 << 10
+	maxLeeway       = 5 * time.Minute
+)
+
+// Config says whose tokens a [Verifier] accepts. Issuer, Audience and Keys are
+// required, but for what the Dialect says is not there.
+type Config struct {
+	// Issuer is the exact iss of the tokens (RFC 8725 §3.8).
+	Issuer string
+	// Audience are our names: aud must hold one of them, exactly (RFC 8725 §3.9).
+	Audience []string
+	// Keys are the issuer's keys. A set that has a method Issuer() string and
+	// names another is a mistake.
+	Keys KeySet
+	// Dialect is how the system writes tokens; the zero value is RFC 9068.
+	Dialect Dialect
+	// Use is what the tokens must be for; Access if empty.
+	Use Use
+	// Leeway is how far the issuer's clock may be off, 0 to 5 minutes. It is
+	// granted at exp, nbf and iat alike.
+	Leeway time.Duration
+	// InsecureAnyTime leaves exp, nbf and iat to the caller, who must compare
+	// them with a clock that it trusts more than the machine's, as an issuer does
+	// with its store's. They must still be there and in range.
+	InsecureAnyTime bool
+	// MaxBytes is how long a token may be; 16 KiB if 0.
+	MaxBytes int
+	// Remember is how many verified tokens are remembered, so that one that comes
+	// again costs a digest instead of a signature check: 16,384 if 0, none if
+	// negative; rounded up to a power of two. Answers are the same either way: at
+	// every request the key must still be offered and the dates must hold. It is
+	// on by default because of that, because only tokens that passed are kept
+	// (their claims, under a SHA-256, never their text), and because its memory is
+	// bounded: some 400 bytes each with few claims, and on average 2 KiB of tokens
+	// each. A token of more than 16 KiB is not remembered.
+	Remember int
+}
+
+// settled returns a copy of c with its defaults filled in, and every mistake in
+// it.
+func (c Config) settled() (Config, error) {
+	var mistakes []error
+	mistake := func(format string, a ...any) {
+		mistakes = append(mistakes, fmt.Errorf("%w."+format, append([]any{errVerifier}, a...)...))
+	}
+	dialect, err := c.Dialect.settled()
+	if err != nil {
+		mistakes = append(mistakes, err)
+	}
+	c.Dialect = dialect
+	c.Audience = slices.Clone(c.Audience)
+	c.Use = cmp.Or(c.Use, Access)
+	c.MaxBytes = cmp.Or(c.MaxBytes, defaultMaxBytes)
+	c.Remember = cmp.Or(c.Remember, defaultRemember)
+	if v := reflect.ValueOf(c.Keys); c.Keys == nil {
+		mistake("Keys is missing")
+	} else if v.Kind() == reflect.Pointer && v.IsNil() {
+		mistake("Keys is a nil %T: was its error looked at?", c.Keys)
+	} else if k, ok := c.Keys.(interface{ Issuer() string }); ok && k.Issuer() != "" && k.Issuer() != c.Issuer {
+		mistake("Keys are those of %q, Issuer is %q", k.Issuer(), c.Issuer)
+	}
+	switch {
+	case c.Issuer == "" && !dialect.InsecureNoIssuer:
+		mistake("Issuer is missing")
+	case c.Issuer != "" && dialect.InsecureNoIssuer:
+		mistake("Issuer is set, but the dialect's tokens have none")
+	}
+	switch {
+	case len(c.Audience) == 0 && !dialect.InsecureNoAudience:
+		mistake("Audience is missing")
+	case len(c.Audience) > 0 && dialect.InsecureNoAudience:
+		mistake("Audience is set, but the dialect's tokens have none")
+	case slices.Contains(c.Audience, ""):
+		mistake("Audience has an empty name")
+	}
+	if c.Use != Access && c.Use != Refresh {
+		mistake("Use is %q, not access or refresh", c.Use)
+	}
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		mistake("Leeway is %v, not between 0 and %v", c.Leeway, maxLeeway)
+	}
+	if c.MaxBytes < 0 {
+		mistake("MaxBytes is negative")
+	}
+	if c.Remember > maxRemember {
+		mistake("Remember is %d, more than %d", c.Remember, maxRemember)
+	}
+	return c, errors.Join(mistakes...)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -59,8 +60,8 @@ type Config struct {
 	RetryAfter time.Duration
 }
 
-// mistakes returns everything that is wrong with c.
-func (c Config) mistakes() error {
+// settled returns a copy of c, and every mistake in it.
+func (c Config) settled() (Config, error) {
 	var all []error
 	if len(c.Realm) > maxRealm {
 		all = append(all, fmt.Errorf("middleware: Config.Realm has %d bytes, more than %d", len(c.Realm), maxRealm))
@@ -87,14 +88,15 @@ func (c Config) mistakes() error {
 	if c.RetryAfter < 0 {
 		all = append(all, fmt.Errorf("middleware: Config.RetryAfter is %v, less than 0", c.RetryAfter))
 	}
-	return errors.Join(all...)
+	c.CookieOrigins = slices.Clone(c.CookieOrigins)
+	return c, errors.Join(all...)
 }
 
 // origins judges whether requests with a cookie come from pages that may send them.
 func (c Config) origins() *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
 	for _, o := range c.CookieOrigins {
-		_ = p.AddTrustedOrigin(o) // mistakes has judged it
+		_ = p.AddTrustedOrigin(o) // settled has judged it
 	}
 	return p
 }

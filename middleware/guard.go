@@ -49,7 +49,7 @@ var errZero = errors.New("middleware: the guard was not made by New")
 func New[T any](v interface {
 	Verify(ctx context.Context, token string) (*claims.Claims[T], error)
 }, c Config) *Guard[T] {
-	mistake := c.mistakes()
+	c, mistake := c.settled()
 	if isNil(v) {
 		mistake = errors.Join(errors.New("middleware: New: the verifier is nil"), mistake)
 	}
@@ -169,12 +169,16 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 		return nil, &refusal{class: ErrUnavailable, cause: g.mistake}
 	}
 	token, err := g.token(r)
+	// What is not a b64token (RFC 6750 §2.1) never reaches another verifier than
+	// ours: it may not expect it.
 	if err == nil && g.ours == nil {
 		err = wellFormed(token)
 	}
 	if err != nil {
 		return nil, judge(err, ErrMalformed, claims.ErrInvalid, ErrMissing)
 	}
+	// From here on code runs that is not ours: the verifier's key set, the
+	// narrowings. A panic there must not end as an open door or without an answer.
 	defer func() {
 		if p := recover(); p == http.ErrAbortHandler {
 			panic(p)
@@ -183,9 +187,15 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 		}
 	}()
 	c, err = g.verify(r.Context(), token)
+	// Our own verifier refuses by itself what is not a b64token, so that a good token
+	// is read once. Only a refused one is looked at again, because what is malformed
+	// is answered differently from what is invalid.
+	if err != nil && g.ours != nil {
+		if malformed := wellFormed(token); malformed != nil {
+			return nil, judge(malformed, ErrMalformed, claims.ErrInvalid)
+		}
+	}
 	switch {
-	case err != nil && g.ours != nil && wellFormed(token) != nil:
-		return nil, judge(wellFormed(token), ErrMalformed, claims.ErrInvalid)
 	case err != nil:
 		return nil, judge(err, claims.ErrInvalid, ErrUnavailable)
 	case c == nil:
@@ -193,6 +203,8 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 	case c.Use == claims.Refresh:
 		return nil, judge(errRefresh, claims.ErrInvalid)
 	}
+	// The narrowings come last: who is asked for a role or a scope must be known, and
+	// a stranger learns of no narrowing.
 	for _, passes := range g.checks {
 		if err := passes(r, c); err != nil {
 			return nil, judge(err, claims.ErrInvalid, ErrForbidden, ErrUnavailable)
@@ -220,12 +232,12 @@ var (
 
 // spoiled returns a copy of g that admits nobody, and logs why.
 func (g *Guard[T]) spoiled(mistake error) *Guard[T] {
-	narrowed := g.copied()
-	narrowed.mistake = errors.Join(narrowed.mistake, mistake)
-	narrowed.alarm = new(alarm)
-	narrowed.alarm.rings() // by the next line
-	narrowed.config.logger().Error("middleware: this guard admits nobody", "reason", printable(mistake.Error()))
-	return narrowed
+	refusing := g.copied()
+	refusing.mistake = errors.Join(refusing.mistake, mistake)
+	refusing.alarm = new(alarm)
+	refusing.alarm.rings() // by the next line
+	refusing.config.logger().Error("middleware: this guard admits nobody", "reason", printable(mistake.Error()))
+	return refusing
 }
 
 // copied returns a copy that shares nothing that either could change.

@@ -99,21 +99,29 @@ func (c Config) settled() (Config, error) {
 	c.PartyMember = cmp.Or(c.PartyMember, "partyType")
 	c.Origins = slices.Clone(c.Origins)
 	var mistakes []error
-	wrong := func(is bool, format string, args ...any) {
+	wrong := func(is bool, field, format string, args ...any) {
 		if is {
-			mistakes = append(mistakes, fmt.Errorf(format, args...))
+			mistakes = append(mistakes, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
 		}
 	}
-	wrong(len(c.Accounts) == 0, "Accounts: at least one is needed")
-	var err error
-	if c.Accounts, err = settledAccounts(c.Accounts); err != nil {
-		mistakes = append(mistakes, err)
+	wrong(len(c.Accounts) == 0, "Accounts", "at least one is needed")
+	accounts := c.Accounts
+	c.Accounts = nil
+	for _, a := range accounts {
+		email, err := ratelimit.Email(a.Email)
+		wrong(err != nil, "Accounts", "%v", err)
+		wrong(slices.ContainsFunc(c.Accounts, func(b Account) bool { return b.Email == email }), "Accounts", "%s is given twice", email)
+		wrong(a.Password == "", "Accounts", "%s has no password", email)
+		wrong(!isParty(a.Party), "Accounts", "%s is of no known party type", email)
+		wrong(a.Company < 1, "Accounts", "%s has no company", email)
+		wrong(a.Skippable && !a.SecondFactor, "Accounts", "%s has no second factor that could be skipped", email)
+		a.Email = email
+		c.Accounts = append(c.Accounts, a)
 	}
-	if err := goodKeys(c.Keys); err != nil {
-		mistakes = append(mistakes, fmt.Errorf("Keys: %w", err))
-	}
-	wrong(c.Lead < 0, "Lead: %v is less than 0", c.Lead)
-	wrong(c.Mails == nil, "Mails: are needed")
+	err := goodKeys(c.Keys)
+	wrong(err != nil, "Keys", "%v", err)
+	wrong(c.Lead < 0, "Lead", "%v is less than 0", c.Lead)
+	wrong(c.Mails == nil, "Mails", "are needed")
 	if c.Store == nil && c.Secret == nil {
 		c.Secret = make([]byte, 32)
 		rand.Read(c.Secret)
@@ -121,47 +129,18 @@ func (c Config) settled() (Config, error) {
 	if c.Store == nil {
 		c.Store = issuer.NewMemoryStore()
 	}
-	wrong(len(c.Secret) < 32, "Secret: needs at least 32 bytes, and belongs to Store")
-	wrong(c.AccessLife < time.Second, "AccessLife: %v is less than a second", c.AccessLife)
-	wrong(c.RefreshLife < time.Second, "RefreshLife: %v is less than a second", c.RefreshLife)
-	wrong(c.AuthLimit < 0, "AuthLimit: %d is less than 0", c.AuthLimit)
-	wrong(c.MailLimit < 0 || c.MailLimit > 100, "MailLimit: %d is not from 1 to 100", c.MailLimit)
-	if _, err := claims.NewEncoder[struct{}](dialect(c.PartyMember)); err != nil {
-		mistakes = append(mistakes, fmt.Errorf("PartyMember: %w", err))
-	}
-	if c.RecoveryPage != "" && !isPage(c.RecoveryPage) {
-		mistakes = append(mistakes, errors.New("RecoveryPage: must be an https URL without a fragment, or http on this host"))
-	}
+	wrong(len(c.Secret) < 32, "Secret", "needs at least 32 bytes, and belongs to Store")
+	wrong(c.AccessLife < time.Second, "AccessLife", "%v is less than a second", c.AccessLife)
+	wrong(c.RefreshLife < time.Second, "RefreshLife", "%v is less than a second", c.RefreshLife)
+	wrong(c.AuthLimit < 0, "AuthLimit", "%d is less than 0", c.AuthLimit)
+	wrong(c.MailLimit < 0 || c.MailLimit > 100, "MailLimit", "%d is not from 1 to 100", c.MailLimit)
+	_, err = claims.NewEncoder[struct{}](dialect(c.PartyMember))
+	wrong(err != nil, "PartyMember", "%v", err)
+	wrong(c.RecoveryPage != "" && !isPage(c.RecoveryPage), "RecoveryPage", "must be an https URL without a fragment, or http on this host")
 	for _, origin := range c.Origins {
-		wrong(!isOrigin(origin), "Origins: %q is not an origin such as https://app.example", origin)
+		wrong(!isOrigin(origin), "Origins", "%q is not an origin such as https://app.example", origin)
 	}
 	return c, errors.Join(mistakes...)
-}
-
-// settledAccounts returns accounts with their addresses in the one canonical form.
-func settledAccounts(given []Account) (all []Account, err error) {
-	var mistakes []error
-	for _, a := range given {
-		email, err := ratelimit.Email(a.Email)
-		switch {
-		case err != nil:
-			err = fmt.Errorf("Accounts: Email: %w", err)
-		case slices.ContainsFunc(all, func(b Account) bool { return b.Email == email }):
-			err = fmt.Errorf("Accounts: %s is given twice", email)
-		case a.Password == "":
-			err = fmt.Errorf("Accounts: %s has no password", email)
-		case !isParty(a.Party):
-			err = fmt.Errorf("Accounts: %s is of no known party type", email)
-		case a.Company < 1:
-			err = fmt.Errorf("Accounts: %s has no company", email)
-		case a.Skippable && !a.SecondFactor:
-			err = fmt.Errorf("Accounts: %s has no second factor that could be skipped", email)
-		}
-		mistakes = append(mistakes, err)
-		a.Email = email
-		all = append(all, a)
-	}
-	return all, errors.Join(mistakes...)
 }
 
 // goodKeys refuses keys with which nobody could log in, and those that no client

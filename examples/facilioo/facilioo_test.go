@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -290,23 +291,23 @@ func TestConfig(t *testing.T) {
 		t.Errorf("the zero value: %v", err)
 	}
 	for field, spoil := range map[string]func(*Config){
-		"Accounts: Email": func(c *Config) { c.Accounts[0].Email = "nobody" },
-		"given twice":     func(c *Config) { c.Accounts[1].Email = "MANAGER@example.com" },
-		"no password":     func(c *Config) { c.Accounts[0].Password = "" },
-		"no known party":  func(c *Config) { c.Accounts[0].Party = "Admin" },
-		"no company":      func(c *Config) { c.Accounts[0].Company = 0 },
-		"no second":       func(c *Config) { c.Accounts[0].Skippable = true },
-		"Keys:":           func(c *Config) { c.Keys = nil },
-		"Lead:":           func(c *Config) { c.Lead = -1 },
-		"Mails:":          func(c *Config) { c.Mails = nil },
-		"Secret:":         func(c *Config) { c.Store = issuer.NewMemoryStore() },
-		"AccessLife:":     func(c *Config) { c.AccessLife = 1 },
-		"RefreshLife:":    func(c *Config) { c.RefreshLife = -1 },
-		"AuthLimit:":      func(c *Config) { c.AuthLimit = -1 },
-		"MailLimit:":      func(c *Config) { c.MailLimit = -1 },
-		"PartyMember:":    func(c *Config) { c.PartyMember = "sub" },
-		"RecoveryPage:":   func(c *Config) { c.RecoveryPage = "http://app.example/reset" },
-		"Origins:":        func(c *Config) { c.Origins = []string{"https://app.example", "*"} },
+		"Accounts:":      func(c *Config) { c.Accounts[0].Email = "nobody" },
+		"given twice":    func(c *Config) { c.Accounts[1].Email = "MANAGER@example.com" },
+		"no password":    func(c *Config) { c.Accounts[0].Password = "" },
+		"no known party": func(c *Config) { c.Accounts[0].Party = "Admin" },
+		"no company":     func(c *Config) { c.Accounts[0].Company = 0 },
+		"no second":      func(c *Config) { c.Accounts[0].Skippable = true },
+		"Keys:":          func(c *Config) { c.Keys = nil },
+		"Lead:":          func(c *Config) { c.Lead = -1 },
+		"Mails:":         func(c *Config) { c.Mails = nil },
+		"Secret:":        func(c *Config) { c.Store = issuer.NewMemoryStore() },
+		"AccessLife:":    func(c *Config) { c.AccessLife = 1 },
+		"RefreshLife:":   func(c *Config) { c.RefreshLife = -1 },
+		"AuthLimit:":     func(c *Config) { c.AuthLimit = -1 },
+		"MailLimit:":     func(c *Config) { c.MailLimit = -1 },
+		"PartyMember:":   func(c *Config) { c.PartyMember = "sub" },
+		"RecoveryPage:":  func(c *Config) { c.RecoveryPage = "http://app.example/reset" },
+		"Origins:":       func(c *Config) { c.Origins = []string{"https://app.example", "*"} },
 	} {
 		config, _ := office(t)
 		spoil(&config)
@@ -319,6 +320,8 @@ func TestConfig(t *testing.T) {
 // TestFlags gives what is wrong: the flag is named, and nothing serves.
 func TestFlags(t *testing.T) {
 	dirs := keyDirs(t)
+	ended, end := context.WithCancel(t.Context()) // what is taken for right ends at once
+	end()
 	for _, row := range []struct{ args, flag string }{
 		{"-access-ttl 0s", "-access-ttl"}, {"-refresh-ttl x", "-refresh-ttl"}, {"-user nobody", "-user"},
 		{"-user a@example.com:pw:Nobody", "-user"}, {"-user a:pw:1", "-user"}, {"-auth-limit -1", "-auth-limit"},
@@ -338,7 +341,7 @@ func TestFlags(t *testing.T) {
 		{"-user a@example.com:pw:1 -user A@example.com:pw:1", "-user"}, {"-nonsense", "-nonsense"}, {"more", "more"},
 	} {
 		var out, errs bytes.Buffer
-		if got := run(t.Context(), strings.Fields(dirs.Replace(row.args)), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
+		if got := run(ended, strings.Fields(dirs.Replace(row.args)), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
 			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
 		}
 		if strings.Contains(errs.String(), "pw") {

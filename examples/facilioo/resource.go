@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
@@ -36,13 +37,8 @@ type ResourceConfig struct {
 // It learns of a session that has ended only when the access token expires.
 func NewResource(c ResourceConfig) (http.Handler, error) {
 	var mistakes []error
-	for _, p := range c.Parties {
-		if !isParty(p) {
-			mistakes = append(mistakes, fmt.Errorf("Parties: %q is no party type", p))
-		}
-	}
-	if len(c.Parties) == 0 {
-		mistakes = append(mistakes, errors.New("Parties: at least one is needed"))
+	if len(c.Parties) == 0 || slices.ContainsFunc(c.Parties, func(p claims.Party) bool { return !isParty(p) }) {
+		mistakes = append(mistakes, fmt.Errorf("%s: party types are needed, and nothing else: %q", "Parties", c.Parties))
 	}
 	verify, err := claims.NewVerifier[struct{}](claims.Config{
 		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(cmp.Or(c.PartyMember, "partyType")), Keys: c.Keys,

@@ -8,9 +8,13 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 func init() { rounds = 1000 } // the race detector makes 100,000 too slow
@@ -46,7 +50,58 @@ func start(t *testing.T, args ...string) string {
 type client struct {
 	t               *testing.T
 	base            string
+	via             http.RoundTripper // the network if nil
 	access, refresh string
+}
+
+// mounted makes a client of a server that is part of another program, and needs
+// no network: so time can be made to pass.
+func mounted(t *testing.T, handler http.Handler, err error) *client {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := http.NewServeMux()
+	program.Handle("/v1/api/", handler)
+	return &client{t: t, base: "http://iot.example", via: noNetwork{program}}
+}
+
+// noNetwork calls a program where a client would send.
+type noNetwork struct{ http.Handler }
+
+func (p noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.RemoteAddr = "192.0.2.1:1234"
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// oneKey is a schedule of one key. Making it takes long, so tests share it.
+var oneKey = sync.OnceValue(func() *signing.Schedule {
+	keys, err := newKey()
+	if err != nil {
+		panic(err)
+	}
+	return keys
+})
+
+// platform is a server with an admin and a member of one account, and somebody
+// who has none.
+func platform(t *testing.T) Config {
+	t.Helper()
+	c := Config{Keys: oneKey(), RefreshTokens: true, AuthLimit: 1000}
+	for _, text := range []string{admin, member, newcomer} {
+		u, err := parseUser(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Users = append(c.Users, u)
+	}
+	return c
 }
 
 type reply struct {
@@ -57,15 +112,22 @@ type reply struct {
 
 func (c *client) do(method, path, body string) reply {
 	c.t.Helper()
+	fields := http.Header{"Content-Type": {"application/json"}}
+	if c.access != "" {
+		fields.Set("Authorization", "Bearer "+c.access)
+	}
+	return c.send(method, path, body, fields)
+}
+
+// send does a request with these fields in its header and no more.
+func (c *client) send(method, path, body string, fields http.Header) reply {
+	c.t.Helper()
 	r, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "application/json")
-	if c.access != "" {
-		r.Header.Set("Authorization", "Bearer "+c.access)
-	}
-	resp, err := http.DefaultClient.Do(r)
+	r.Header = fields
+	resp, err := (&http.Client{Transport: c.via}).Do(r)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -137,7 +199,7 @@ var (
 	tokens  = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`)
 	uuid    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	id      = regexp.MustCompile(`"[0-9a-f]{24}"`)
-	millis  = regexp.MustCompile(`:\d{13}\b`)
+	millis  = regexp.MustCompile(`:\d{12,13}\b`)
 	instant = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
 )
 

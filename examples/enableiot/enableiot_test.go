@@ -2,16 +2,20 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"net/http/httptest"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 const (
-	admin  = "admin@example.com:secret:of:admin:admin"
-	member = "member@example.com:secret-of-member:user"
+	admin    = "admin@example.com:secret:of:admin:admin"
+	member   = "member@example.com:secret-of-member:user"
+	newcomer = "newcomer@example.com:secret-of-newcomer:"
 
 	tokenInfo = "/v1/api/auth/tokenInfo"
 	me        = "/v1/api/auth/me"
@@ -71,23 +75,14 @@ func TestChangeOfAccess(t *testing.T) {
 
 // TestTable changes the table behind the server's back.
 func TestTable(t *testing.T) {
-	u, err := parseUser(member)
-	if err != nil {
-		t.Fatal(err)
-	}
-	iot, err := newServer(settings{access: time.Hour, refresh: 2 * time.Hour, authLimit: 100, hourlyLimit: 100, refreshable: true, users: []credentials{u}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(iot)
-	defer web.Close()
-	c := &client{t: t, base: web.URL}
+	iot, err := newServer(platform(t))
+	c := mounted(t, iot, err)
 	c.login("member@example.com", "secret-of-member")
 	c.startRefresh()
 	found, _ := iot.users.named("member@example.com")
 	account := "/v1/api/accounts/" + found.accounts[0].ID
 	c.expect(200, "GET", account, "")
-	iot.users.change(found.id, func(u *user) { u.accounts[0].Role = "admin" })
+	iot.users.change(found.id, func(u *user) { u.accounts = []membership{{found.accounts[0].ID, "demo", "admin"}} })
 	c.renew()
 	if says := segment(t, c.access, 1); !strings.Contains(says, `"role":"admin"`) {
 		t.Errorf("a new role is not in the new token: %s", says)
@@ -175,6 +170,8 @@ func TestAttacks(t *testing.T) {
 		{"401 before 405", "DELETE", me, "", 401},
 		{"wrong method on login", "GET", token, "", 401},
 		{"outside", "GET", "/", "", 404},
+		{"the root", "GET", "/v1/api/", "", 401},
+		{"a slash more", "GET", me + "/", "", 401},
 		{"no access token beside the refresh token", "PUT", "/v1/api/auth/refresh", `{"refreshToken":"x"}`, 401},
 	} {
 		t.Run(row.name, func(t *testing.T) { c.expect(row.status, row.method, row.path, row.body) })
@@ -233,15 +230,80 @@ func TestLockout(t *testing.T) {
 	}
 }
 
+// TestPages is a page of another origin. What it may send is asked for first.
+func TestPages(t *testing.T) {
+	iot, err := New(platform(t))
+	c := mounted(t, iot, err)
+	ask := http.Header{"Origin": {"https://pages.example"}, "Access-Control-Request-Method": {"PUT"}, "Access-Control-Request-Headers": {"authorization,content-type"}}
+	asked := c.send("OPTIONS", "/v1/api/auth/refresh", "", ask)
+	if asked.status != 200 || asked.body != "" || asked.header.Get("Access-Control-Allow-Origin") != "*" ||
+		!strings.HasPrefix(asked.header.Get("Access-Control-Allow-Headers"), "Authorization, Content-Type") ||
+		!strings.Contains(asked.header.Get("Access-Control-Allow-Methods"), "PUT") {
+		t.Errorf("preflight: %d %v", asked.status, asked.header)
+	}
+	for _, path := range []string{"/v1/api/health", me, tokenInfo, "/v1/api/nothing"} {
+		got := c.send("GET", path, "", http.Header{"Origin": {"https://pages.example"}})
+		for _, field := range []string{"WWW-Authenticate", "Retry-After", "X-Rate-Limit-Remaining"} {
+			if !strings.Contains(got.header.Get("Access-Control-Expose-Headers"), field) {
+				t.Errorf("%s: %s is not shown", path, field)
+			}
+		}
+		if got.header.Get("Access-Control-Allow-Origin") != "*" || got.header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %v", path, got.header)
+		}
+	}
+	// What is not a preflight stands behind the guard.
+	for _, fields := range []http.Header{{}, {"Origin": {"https://pages.example"}}, {"Access-Control-Request-Method": {"GET"}}} {
+		if got := c.send("OPTIONS", me, "", fields); got.status != 401 {
+			t.Errorf("%v: %d", fields, got.status)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Users:") || !strings.Contains(err.Error(), "Keys:") {
+		t.Errorf("the zero value: %v", err)
+	}
+	secret, err := signing.NewSecret("HS256", "", make([]byte, 32), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets, err := signing.NewSchedule(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field, spoil := range map[string]func(*Config){
+		"Users:":       func(c *Config) { c.Users[0].Email = "nobody" },
+		"given twice":  func(c *Config) { c.Users[1].Email = "ADMIN@example.com" },
+		"no password":  func(c *Config) { c.Users[0].Password = "" },
+		"not a word":   func(c *Config) { c.Users[0].Role = "a-king" },
+		"Keys:":        func(c *Config) { c.Keys = secrets },
+		"AccessLife:":  func(c *Config) { c.AccessLife = 1 },
+		"RefreshLife:": func(c *Config) { c.RefreshLife = -1 },
+		"AuthLimit:":   func(c *Config) { c.AuthLimit = -1 },
+		"HourlyLimit:": func(c *Config) { c.HourlyLimit = -1 },
+	} {
+		config := platform(t)
+		spoil(&config)
+		if handler, err := New(config); err == nil || handler != nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// TestFlags gives what is wrong: the flag is named, and nothing serves.
 func TestFlags(t *testing.T) {
+	ended, end := context.WithCancel(t.Context()) // what is taken for right ends at once
+	end()
 	for _, row := range []struct{ args, flag string }{
 		{"-access-ttl 0s", "-access-ttl"}, {"-refresh-ttl x", "-refresh-ttl"}, {"-user nobody", "-user"},
-		{"-user a@example.com:pw:a-king", "-user"}, {"-user a:pw:admin", "-user"}, {"-auth-limit 0", "-auth-limit"},
+		{"-user a@example.com:pw:a-king", "-user"}, {"-user a:pw:admin", "-user"},
+		{"-user a@example.com::admin", "-user"}, {"-user a@example.com:pw:admin -user A@example.com:pw:", "-user"}, {"-auth-limit 0", "-auth-limit"},
 		{"-hourly-limit 1x", "-hourly-limit"}, {"-generation e", "-generation"}, {"-exp unix", "-exp"}, {"-locked x@example.com", "-locked"},
 		{"-addr nowhere", "-addr"}, {"-nonsense", "-nonsense"}, {"more", "more"},
 	} {
 		var out, errs bytes.Buffer
-		if got := run(t.Context(), strings.Fields(row.args), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
+		if got := run(ended, strings.Fields(row.args), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
 			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
 		}
 		if strings.Contains(errs.String(), "pw") {

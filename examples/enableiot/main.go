@@ -3,11 +3,16 @@
 // that says what its user may do, and is fetched again when that changes. Copy
 // from here for that style; README.md says what is different from the original.
 //
+// The server is what New returns, a handler for any program. This file has only
+// flags and a listener: leave it behind.
+//
 //	go run ./examples/enableiot -user me@example.com:secret-word:admin
 package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,24 +22,15 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
-	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
+	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
-
-// settings are what the flags say.
-type settings struct {
-	addr                   string
-	access, refresh        time.Duration
-	authLimit, hourlyLimit int
-	users                  []credentials
-	locked                 []string
-	refreshable            bool // there are refresh tokens
-	time                   claims.TimeFormat
-	logger                 *slog.Logger
-}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -44,85 +40,130 @@ func main() {
 
 // run serves until ctx ends, and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	s, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
+	addr, c, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		return 0
-	}
-	if err != nil { // package flag has already written which and why
+	case err != nil: // package flag has already written which and why
 		return 2
 	}
-	server, err := newServer(s)
+	var handler http.Handler
+	if c.Keys, err = newKey(); err == nil {
+		handler, err = New(c)
+	}
 	if err != nil {
-		fmt.Fprintln(stderr, "enableiot:", err)
+		fmt.Fprintln(stderr, "enableiot:", asFlags.Replace(err.Error()))
 		return 2
 	}
-	if err := listen(ctx, s.addr, server, stdout); err != nil {
+	if err := listen(ctx, addr, handler, stdout); err != nil {
 		fmt.Fprintln(stderr, "enableiot:", err)
 		return 1
 	}
 	return 0
 }
 
-func parse(args []string, stderr io.Writer) (settings, error) {
-	s := settings{
-		addr: "127.0.0.1:0", access: 24 * time.Hour, refresh: 30 * 24 * time.Hour, authLimit: 60, hourlyLimit: 1000,
-		logger: slog.New(slog.NewTextHandler(stderr, nil)),
+// asFlags names the flags where New names the fields of a Config.
+var asFlags = strings.NewReplacer("Users:", "-user:")
+
+// newKey makes a key that ends with the process. A real server loads its keys:
+// see signing.LoadSchedule.
+func newKey() (*signing.Schedule, error) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
 	}
+	key, err := signing.NewKey("RS256", private, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	return signing.NewSchedule(key)
+}
+
+func parse(args []string, stderr io.Writer) (addr string, c Config, err error) {
+	addr, c.Logger = "127.0.0.1:0", slog.New(slog.NewTextHandler(stderr, nil))
 	f := flag.NewFlagSet("enableiot", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Func("addr", "`HOST:PORT` to listen on (default 127.0.0.1:0)", func(text string) error {
-		s.addr = text
+		addr = text
 		_, err := net.ResolveTCPAddr("tcp", text)
 		return err
 	})
-	f.Func("access-ttl", "how long tokens live, no longer than refresh tokens (default 24h)", between(&s.access, 7*24*time.Hour))
-	f.Func("refresh-ttl", "how long refresh tokens live (default 720h)", between(&s.refresh, 366*24*time.Hour))
-	f.Func("auth-limit", "logins and refreshes a minute from one address (default 60)", count(&s.authLimit))
-	f.Func("hourly-limit", "requests an hour by one user to one route (default 1000)", count(&s.hourlyLimit))
-	var badUser error
-	f.Func("user", "`EMAIL:PASSWORD:ROLE` of a user, repeatable; ROLE is a word such as admin or user", func(text string) error {
+	f.Func("access-ttl", "how long tokens live, no longer than refresh tokens (default 24h)", between(&c.AccessLife, 7*24*time.Hour))
+	f.Func("refresh-ttl", "how long refresh tokens live (default 720h)", between(&c.RefreshLife, 366*24*time.Hour))
+	f.Func("auth-limit", "logins and refreshes a minute from one address (default 60)", count(&c.AuthLimit))
+	f.Func("hourly-limit", "requests an hour by one user to one route (default 1000)", count(&c.HourlyLimit))
+	var mistake error
+	f.Func("user", "`EMAIL:PASSWORD:ROLE` of a user, repeatable; ROLE is admin or user in an account named demo, or empty", func(text string) error {
 		u, err := parseUser(text)
-		s.users, badUser = append(s.users, u), errors.Join(badUser, err)
+		c.Users, mistake = append(c.Users, u), errors.Join(mistake, err)
 		return nil // package flag would print the password
 	})
+	var locked []string
 	f.Func("locked", "`EMAIL` of a user who is locked, repeatable", func(text string) error {
-		s.locked = append(s.locked, text)
+		locked = append(locked, text)
 		return nil
 	})
-	generations := map[string]settings{
-		"a": {time: claims.RFC3339}, "b": {time: claims.Milliseconds},
-		"c": {time: claims.RFC3339, refreshable: true}, "d": {time: claims.Milliseconds, refreshable: true},
-	}
+	generations := map[string]Config{"a": {}, "b": {MillisecondExpiry: true}, "c": {RefreshTokens: true}, "d": {MillisecondExpiry: true, RefreshTokens: true}}
 	generation, exp := "a", ""
 	f.Func("generation", "`a|b|c|d`: with refresh tokens from c on, exp a number in b and d (default a)", func(text string) error {
 		generation = text
 		return oneOf(generations, text)
 	})
-	formats := map[string]claims.TimeFormat{"iso": claims.RFC3339, "ms": claims.Milliseconds}
+	formats := map[string]bool{"iso": false, "ms": true}
 	f.Func("exp", "`iso|ms`: how exp is written, whatever the generation", func(text string) error {
 		exp = text
 		return oneOf(formats, text)
 	})
-	err := f.Parse(args)
+	if err := f.Parse(args); err != nil {
+		return addr, c, err
+	}
+	if c.Users == nil {
+		c.Users = []User{{Email: "demo@example.com", Password: "demo-password", Role: "admin"}}
+	}
+	c.MillisecondExpiry, c.RefreshTokens = generations[generation].MillisecondExpiry, generations[generation].RefreshTokens
+	if exp != "" {
+		c.MillisecondExpiry = formats[exp]
+	}
 	switch {
-	case err != nil:
-		return s, err
-	case badUser != nil:
-		err = fmt.Errorf("-user: %w", badUser)
+	case mistake != nil:
+		err = fmt.Errorf("-user: %w", mistake)
 	case f.NArg() > 0:
 		err = fmt.Errorf("%q: there are only flags", f.Arg(0))
+	default:
+		err = lock(c.Users, locked)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "enableiot:", err)
 	}
-	s.time, s.refreshable = generations[generation].time, generations[generation].refreshable
-	if exp != "" {
-		s.time = formats[exp]
+	return addr, c, err
+}
+
+func parseUser(text string) (u User, err error) {
+	address, rest, _ := strings.Cut(text, ":")
+	end := strings.LastIndexByte(rest, ':')
+	if end < 1 {
+		return u, errors.New("must be EMAIL:PASSWORD:ROLE")
 	}
-	if s.users == nil {
-		s.users = []credentials{{"demo@example.com", "demo-password", "admin"}}
+	if u.Email, err = ratelimit.Email(address); err != nil {
+		return u, fmt.Errorf("EMAIL: %w", err)
 	}
-	return s, err
+	if u.Password, u.Role = rest[:end], rest[end+1:]; !roles.MatchString(u.Role) {
+		return u, errors.New("ROLE is not a word")
+	}
+	return u, nil
+}
+
+// lock locks the users with some addresses.
+func lock(users []User, emails []string) error {
+	for _, address := range emails {
+		email, _ := ratelimit.Email(address)
+		i := slices.IndexFunc(users, func(u User) bool { return u.Email == email })
+		if i < 0 {
+			return fmt.Errorf("-locked: there is no user %s", address)
+		}
+		users[i].Locked = true
+	}
+	return nil
 }
 
 func oneOf[V any](known map[string]V, text string) error {

@@ -7,17 +7,14 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
 
-// access is what a token says that its user may do: his accounts.
+// access is what a token says that its user may do: the user's accounts.
 type access struct {
 	Accounts []membership `json:"accounts"`
 }
@@ -27,29 +24,6 @@ type membership struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	Role string `json:"role"` // such as "admin" or "user"
-}
-
-// credentials are a user as a flag gives him.
-type credentials struct{ email, password, role string }
-
-// roles are words such as admin and user; this server decides by none of them.
-var roles = regexp.MustCompile(`^\w{1,32}$`)
-
-func parseUser(text string) (credentials, error) {
-	address, rest, _ := strings.Cut(text, ":")
-	end := strings.LastIndexByte(rest, ':')
-	if end < 1 {
-		return credentials{}, errors.New("must be EMAIL:PASSWORD:ROLE")
-	}
-	email, err := ratelimit.Email(address)
-	if err != nil {
-		return credentials{}, fmt.Errorf("EMAIL: %w", err)
-	}
-	role := rest[end+1:]
-	if !roles.MatchString(role) {
-		return credentials{}, errors.New("ROLE is no word")
-	}
-	return credentials{email, rest[:end], role}, nil
 }
 
 type user struct {
@@ -62,33 +36,37 @@ type user struct {
 	hash      []byte
 }
 
-// users stands in for a table of users.
-type users struct {
-	mu  sync.RWMutex
-	all []user
+// roleIn is what the user is in an account, "" if nothing.
+func (u user) roleIn(account string) string {
+	for _, m := range u.accounts {
+		if m.ID == account {
+			return m.Role
+		}
+	}
+	return ""
 }
 
-// newUsers puts everybody into one account.
-func newUsers(s settings) (*users, error) {
+// users stands in for tables of users and of invitations. It never changes a
+// user's list of accounts in place, so what it returned may be read.
+type users struct {
+	mu   sync.RWMutex
+	all  []user
+	open []invite
+}
+
+// newUsers puts everybody who has a role into one account.
+func newUsers(given []User) *users {
 	us, account, now := &users{}, randomID(), time.Now()
-	for _, c := range s.users {
-		if _, twice := us.named(c.email); twice {
-			return nil, fmt.Errorf("-user: %s is given twice", c.email)
+	for _, one := range given {
+		u := user{id: randomID(), email: one.Email, locked: one.Locked, created: now, updated: now, accounts: []membership{}, salt: make([]byte, 16)}
+		if one.Role != "" {
+			u.accounts = []membership{{account, "demo", one.Role}}
 		}
-		u := user{id: randomID(), email: c.email, created: now, updated: now, salt: make([]byte, 16)}
-		u.accounts = []membership{{account, "demo", c.role}}
 		rand.Read(u.salt)
-		u.hash = hashOf(c.password, u.salt)
+		u.hash = hashOf(one.Password, u.salt)
 		us.all = append(us.all, u)
 	}
-	for _, email := range s.locked {
-		found, ok := us.named(email)
-		if !ok {
-			return nil, fmt.Errorf("-locked: there is no user %s", email)
-		}
-		us.change(found.id, func(u *user) { u.locked = true })
-	}
-	return us, nil
+	return us
 }
 
 // named returns the user with an address, however it is spelled.
@@ -106,9 +84,7 @@ func (us *users) find(is func(user) bool) (user, bool) {
 	us.mu.RLock()
 	defer us.mu.RUnlock()
 	if i := slices.IndexFunc(us.all, is); i >= 0 {
-		u := us.all[i]
-		u.accounts = slices.Clone(u.accounts)
-		return u, true
+		return us.all[i], true
 	}
 	return user{}, false
 }
@@ -121,6 +97,93 @@ func (us *users) change(id string, edit func(*user)) {
 			edit(&us.all[i])
 		}
 	}
+}
+
+// in returns the members of an account.
+func (us *users) in(account string) (members []user) {
+	us.mu.RLock()
+	defer us.mu.RUnlock()
+	for _, u := range us.all {
+		if u.roleIn(account) != "" {
+			members = append(members, u)
+		}
+	}
+	return members
+}
+
+// join makes a user a member, if there is room for one more account.
+func (us *users) join(id string, m membership) (room bool) {
+	us.change(id, func(u *user) { room = u.join(m) })
+	return room
+}
+
+func (u *user) join(m membership) (room bool) {
+	if len(u.accounts) >= maxAccounts {
+		return false
+	}
+	u.accounts, u.updated = append(slices.Clone(u.accounts), m), time.Now()
+	return true
+}
+
+var (
+	errThere = errors.New("it is there already, or is not there to be changed")
+	errFull  = errors.New("there is no room for one more")
+)
+
+// invite adds an invitation. errThere says that its address has one to this
+// account, or is in it.
+func (us *users) invite(i invite) error {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	open := 0
+	for _, other := range us.open {
+		if other.Account != i.Account {
+			continue
+		}
+		if open++; other.Email == i.Email {
+			return errThere
+		}
+	}
+	for _, u := range us.all {
+		if u.email == i.Email && u.roleIn(i.Account) != "" {
+			return errThere
+		}
+	}
+	if open >= maxInvites {
+		return errFull
+	}
+	us.open = append(us.open, i)
+	return nil
+}
+
+func (us *users) invited(is func(invite) bool) []invite {
+	us.mu.RLock()
+	defer us.mu.RUnlock()
+	some := []invite{}
+	for _, i := range us.open {
+		if is(i) {
+			some = append(some, i)
+		}
+	}
+	return some
+}
+
+// settle ends the invitation of a user, in one step with joining the account.
+// errThere says that there is no such invitation to this user.
+func (us *users) settle(id, to string, accept bool) (invite, error) {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	at := slices.IndexFunc(us.all, func(u user) bool { return u.id == to })
+	n := slices.IndexFunc(us.open, func(i invite) bool { return at >= 0 && i.ID == id && i.Email == us.all[at].email })
+	if n < 0 {
+		return invite{}, errThere
+	}
+	i := us.open[n]
+	if accept && !us.all[at].join(membership{i.Account, i.Name, "user"}) {
+		return invite{}, errFull
+	}
+	us.open = slices.Delete(us.open, n, n+1)
+	return i, nil
 }
 
 // authenticate does the same work whether or not the user exists.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
 )
@@ -12,14 +11,15 @@ import (
 // maxCells is how many limits one request may be under.
 const maxCells = 8
 
-// All is several limits at once, such as one by address and one by account:
-// a request needs room in each, and where one refuses none is charged. The
-// strictest answers: of those that refuse the one with the longest wait, else
-// the one with the least left. Answers are written as the first limiter's are;
-// they are quiet if any of them is.
+// All is several limits at once, such as one by address and one by account. A request
+// needs room in each. If one refuses, none is charged.
 //
-// The limiters must share one [Store] (set Config.Store; without it each has
-// its own) and differ in name; at most 8.
+// The strictest answers: of those that refuse the one with the longest wait, else
+// the one with the least left. Answers are written as the first limiter writes them,
+// and are quiet if any of the limiters is.
+//
+// The limiters must differ in name and share one [Store]: set Config.Store, as
+// without it each has its own. There may be 8 at most.
 func All(limiters ...*Limiter) (*Limiter, error) {
 	all := new(Limiter)
 	names := make(map[string]bool)
@@ -29,7 +29,7 @@ func All(limiters ...*Limiter) (*Limiter, error) {
 			return nil, fmt.Errorf("ratelimit: limiter %d of All is not made by New", i+1)
 		}
 		if i == 0 {
-			*all = Limiter{store: l.store, memory: l.memory, breaker: l.breaker, answer: l.answer}
+			*all = Limiter{store: l.store, memory: l.memory, breaker: l.breaker, responder: l.responder}
 		}
 		if l.store != all.store {
 			errs = append(errs, fmt.Errorf("ratelimit: %s has another Store than %s: they can't be charged at once", l.parts[0].name, limiters[0].parts[0].name))
@@ -41,7 +41,7 @@ func All(limiters ...*Limiter) (*Limiter, error) {
 			names[p.name] = true
 			all.parts = append(all.parts, p)
 		}
-		all.answer.quiet = all.answer.quiet || l.answer.quiet
+		all.responder.quiet = all.responder.quiet || l.responder.quiet
 	}
 	if n := len(all.parts); n < 1 || n > maxCells {
 		errs = append(errs, fmt.Errorf("ratelimit: All of %d limits, must be 1 to %d", n, maxCells))
@@ -49,16 +49,17 @@ func All(limiters ...*Limiter) (*Limiter, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	all.answer.render(all.parts)
+	all.responder.render(all.parts)
 	return all, nil
 }
 
-// takeAll is the way of several limits. ask says who pays, and how much.
-func (l *Limiter) takeAll(ctx context.Context, ask func(*policy) (key string, n int, err error)) (Decision, error) {
+// allowParts decides about several limits. ask says which key pays, and how much.
+func (l *Limiter) allowParts(ctx context.Context, ask func(*policy) (key string, n int, err error)) (Decision, error) {
 	if l == nil || len(l.parts) == 0 {
 		return Decision{}, errZero
 	}
-	if l.memory != nil { // cells that only ours sees stay on the stack
+	if l.memory != nil {
+		// The same as below; but cells that an interface never sees stay on the stack.
 		var buf [maxCells]Cell
 		cells := buf[:len(l.parts)]
 		if err := l.fill(cells, ask); err != nil {
@@ -81,7 +82,7 @@ func (l *Limiter) takeAll(ctx context.Context, ask func(*policy) (key string, n 
 	return strictest(l.parts, ok, cells), nil
 }
 
-// fill says what each limit takes, and of whom.
+// fill says what each limit takes, and of which key.
 func (l *Limiter) fill(cells []Cell, ask func(*policy) (string, int, error)) error {
 	for i, p := range l.parts {
 		k, n, err := ask(p)
@@ -98,12 +99,8 @@ func (l *Limiter) fill(cells []Cell, ask func(*policy) (string, int, error)) err
 	return nil
 }
 
-func (p *policy) cell(key string, n int) Cell {
-	return Cell{Policy: p.name, Key: key, Cost: time.Duration(n) * p.interval, Interval: p.interval, Tolerance: p.tolerance}
-}
-
-// strictest picks the answer. Where the store refused, every cell that had
-// room says so, and counts as allowed.
+// strictest picks the answer. If the store refused, the cells that had room count as
+// allowed: the answer is then one of the others.
 func strictest(parts []*policy, ok bool, cells []Cell) Decision {
 	var strict Decision
 	for i, p := range parts {

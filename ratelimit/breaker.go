@@ -11,20 +11,20 @@ import (
 
 // BreakerConfig describes a breaker. It is copied by [NewBreaker].
 type BreakerConfig struct {
-	// Store is what is behind it; required. It must return soon after its context
-	// has ended.
+	// Store is what is behind the breaker; required. It must return soon after its
+	// context has ended.
 	Store Store
 
 	// Timeout is the most that a request waits for the store: 0 means 30 ms, at
 	// least 1 ms, at most 1 s.
 	Timeout time.Duration
 
-	// Retry is how often a store that has failed is asked whether it works
-	// again: 0 means 100 ms, at least 10 ms, at most a minute.
+	// Retry is how often a store that has failed is asked whether it works again: 0
+	// means 100 ms, at least 10 ms, at most a minute.
 	Retry time.Duration
 
 	// Logger hears when the store is given up and when it is back. Nil is
-	// [slog.Default].
+	// [slog.Default], as it is when a line is logged.
 	Logger *slog.Logger
 }
 
@@ -38,26 +38,28 @@ const (
 // ErrUnavailable is the error of a [Breaker] that has given up its store for now.
 var ErrUnavailable = errors.New("ratelimit: the store has failed and was not asked")
 
-// A Breaker is a [Store] that keeps requests fast when the store behind it does not
-// answer. Each call waits for Timeout at most. After three failures in a row, by
-// whomever, the store is not asked any more and every call fails at once with
-// [ErrUnavailable]; while there are calls, a probe that no request waits for
-// tries the store at every Retry, and the first that works ends that. If the next
-// call fails all the same, the store is given up again.
+// A Breaker is a [Store] that keeps requests fast while the store behind it does not
+// answer. Each call waits for Timeout at most. After three failures in a row the store
+// is given up: every call fails at once with [ErrUnavailable]. What requests get then
+// is for limits to say, by LocalShare and FailOpen of [Config].
+//
+// While there are calls, a probe that no request waits for tries the store at every
+// Retry. The first probe that works brings the store back. If the next call fails all
+// the same, the store is given up again.
 //
 // A call goes on when the context of its caller ends: a client that hangs up is
-// charged all the same.
+// charged all the same. A Breaker judges its store as one: if half of a cluster is
+// down, each request to that half waits for Timeout.
 //
-// What a request gets when the store fails is for limits to say (LocalShare and
-// FailOpen of [Config]). A Breaker judges its store as one: if
-// half of a cluster is down, requests to that half wait for Timeout each.
+// A Breaker is for limits. Lockouts need none: they refuse while their store fails,
+// and have a Timeout.
 //
 // A Breaker is safe for concurrent use. Its zero value refuses.
 type Breaker struct {
 	store   Store
 	timeout time.Duration
 	retry   time.Duration
-	logger  *slog.Logger
+	log     *slog.Logger // may be nil
 	local   *MemoryStore // of limits with a LocalShare
 	base    time.Time
 
@@ -68,29 +70,32 @@ type Breaker struct {
 
 // NewBreaker makes a breaker. Its error lists every mistake in c.
 func NewBreaker(c BreakerConfig) (*Breaker, error) {
+	c, err := c.settled()
+	if err != nil {
+		return nil, err
+	}
+	return &Breaker{store: c.Store, timeout: c.Timeout, retry: c.Retry, log: c.Logger, local: NewMemoryStore(0), base: time.Now()}, nil
+}
+
+// settled returns c with its defaults filled in, or every mistake in it.
+func (c BreakerConfig) settled() (BreakerConfig, error) {
 	if c.Timeout == 0 {
 		c.Timeout = defaultBreakerTimeout
 	}
 	if c.Retry == 0 {
 		c.Retry = defaultBreakerRetry
 	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	var errs []error
+	var mistakes []error
 	if c.Store == nil {
-		errs = append(errs, errors.New("ratelimit: BreakerConfig.Store is missing"))
+		mistakes = append(mistakes, errors.New("ratelimit: BreakerConfig.Store is missing"))
 	}
 	if c.Timeout < time.Millisecond || c.Timeout > time.Second {
-		errs = append(errs, fmt.Errorf("ratelimit: BreakerConfig.Timeout is %v, must be 1ms to 1s", c.Timeout))
+		mistakes = append(mistakes, fmt.Errorf("ratelimit: BreakerConfig.Timeout is %v, must be 1ms to 1s", c.Timeout))
 	}
 	if c.Retry < 10*time.Millisecond || c.Retry > time.Minute {
-		errs = append(errs, fmt.Errorf("ratelimit: BreakerConfig.Retry is %v, must be 10ms to 1m", c.Retry))
+		mistakes = append(mistakes, fmt.Errorf("ratelimit: BreakerConfig.Retry is %v, must be 10ms to 1m", c.Retry))
 	}
-	if err := errors.Join(append(errs, validateStore("BreakerConfig", c.Store))...); err != nil {
-		return nil, err
-	}
-	return &Breaker{store: c.Store, timeout: c.Timeout, retry: c.Retry, logger: c.Logger, local: NewMemoryStore(0), base: time.Now()}, nil
+	return c, errors.Join(append(mistakes, validateStore("BreakerConfig", c.Store))...)
 }
 
 // Take is [Store.Take].
@@ -102,6 +107,7 @@ func (b *Breaker) Take(ctx context.Context, cells []Cell) (ok bool, err error) {
 	return ok && err == nil, err
 }
 
+// watched calls the store, unless it is given up, and notes how that went.
 func (b *Breaker) watched(ctx context.Context, call func(context.Context) error) error {
 	if b == nil || b.store == nil {
 		return errors.New("ratelimit: Breaker was not made by NewBreaker")
@@ -112,17 +118,20 @@ func (b *Breaker) watched(ctx context.Context, call func(context.Context) error)
 	}
 	err := b.bounded(ctx, call)
 	if err == nil {
+		// Read before it is written: the line of the cache stays shared by all cores
+		// while nothing fails.
 		if b.failures.Load() != 0 {
 			b.failures.Store(0)
 		}
 		return nil
 	}
 	if b.failures.Add(1) >= giveUp && b.down.CompareAndSwap(false, true) {
-		b.logger.ErrorContext(ctx, "the store of limits has failed and is not asked for now", "error", err)
+		b.logger().ErrorContext(ctx, "ratelimit: the store has failed and is not asked for now", "error", err)
 	}
 	return err
 }
 
+// bounded calls the store for Timeout at most.
 func (b *Breaker) bounded(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.timeout)
 	defer cancel()
@@ -137,7 +146,8 @@ var probe = Cell{
 	Cost: time.Microsecond, Interval: time.Microsecond, Tolerance: maxTolerance,
 }
 
-// lookAgain starts a probe if one is due.
+// lookAgain starts a probe if one is due. It has no timer: without requests there is
+// no request to which it matters whether the store works.
 func (b *Breaker) lookAgain() {
 	now := int64(time.Since(b.base))
 	due := b.probe.Load()
@@ -150,9 +160,18 @@ func (b *Breaker) lookAgain() {
 			return err
 		})
 		if err == nil {
+			// One more failure, and the store is given up again: a store that answers
+			// only probes must not cost three more requests their Timeout.
 			b.failures.Store(giveUp - 1)
 			b.down.Store(false)
-			b.logger.Info("the store of limits works again")
+			b.logger().Info("ratelimit: the store works again")
 		}
 	}()
+}
+
+func (b *Breaker) logger() *slog.Logger {
+	if b.log == nil {
+		return slog.Default()
+	}
+	return b.log
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// withoutStore decides when the store has failed with cause, as each limit wants
-// it: if one refuses, all do. Buckets are the breaker's, so that all limiters over
-// it share them.
+// withoutStore decides when the store has failed with cause, as each limit wants it: by
+// its share, openly, or not at all. If one refuses, all do. The buckets of the shares
+// are the breaker's, so that all limiters over it share them.
 func (l *Limiter) withoutStore(ctx context.Context, cells []Cell, cause error) (Decision, error) {
 	cause = fmt.Errorf("ratelimit: store: %w", cause)
 	var parts []*policy
@@ -16,7 +16,7 @@ func (l *Limiter) withoutStore(ctx context.Context, cells []Cell, cause error) (
 		switch {
 		case p.local != nil:
 			n := int(cells[i].Cost / p.interval)
-			if n > p.local.limit.Burst {
+			if n > p.local.limit.Burst { // the whole burst would have it, its share hasn't
 				return Decision{}, fmt.Errorf("%w; %w", cause, p.local.costError(n))
 			}
 			parts, local = append(parts, p.local), append(local, p.local.cell(cells[i].Key, n))

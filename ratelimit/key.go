@@ -8,27 +8,28 @@ import (
 	"strconv"
 )
 
-// A KeyFunc says whose bucket a request is charged to. Where it returns an
-// error or an empty key the request is refused: nobody is unlimited because
-// nobody knows who he is. The answer is 503, or 400 if the error is [ErrBadRequest].
+// A KeyFunc says which bucket a request is charged to. If it returns an error or an
+// empty key the request is refused: an unknown client is never unlimited. The answer
+// is 503, or 400 if the error is [ErrBadRequest].
 //
-// It is called before the body is read and must not read it, by FormValue neither:
-// what it has read the handler misses, and what strangers send before they are
-// limited costs work. Where only the body says who is meant, limit by address, and
-// by account in the handler: [Limiter.Allow] with the account, and [Limiter.Refuse].
+// Any function will do: the subject of a token, an account in the path after [Email],
+// a constant for a limit of the whole route. It must be safe for concurrent use.
 //
-// It must be safe for concurrent use. Any function will do: the subject of a token,
-// an account of the path after [Email], a constant for a limit of the whole route.
+// A KeyFunc is called before the body is read and must not read it, nor call
+// FormValue, which does: the handler would miss what was read, and strangers could
+// make the server work before they are limited. If only the body says which account is
+// meant, limit by address first, and in the handler by account: [Limiter.Allow] with
+// the account, and [Limiter.Refuse].
 type KeyFunc func(*http.Request) (string, error)
 
-// RemoteIP is a [KeyFunc]: the address of the peer. It never reads forwarded
-// headers, which anybody can write; behind a proxy use [TrustedProxies], or
-// everybody shares the proxy's bucket.
+// RemoteIP is a [KeyFunc]: the address of the peer. It never reads forwarded headers,
+// which anybody can write. Behind a proxy use [TrustedProxies], or all clients share
+// the proxy's bucket.
 //
-// IPv4 counts by address, also where it is mapped into IPv6 or embedded in a
-// NAT64 (64:ff9b::/96) or 6to4 (2002::/16) address. Other IPv6, Teredo
-// included, counts by /64, the least that one customer has; zones are dropped.
-// A peer without address, as on a unix socket, is an error.
+// IPv4 counts by address, also if it is mapped into IPv6 or embedded in a NAT64
+// (64:ff9b::/96) or 6to4 (2002::/16) address. Other IPv6, Teredo included, counts by
+// /64, the least that one customer has. Zones are dropped. A peer without an address,
+// as on a unix socket, is an error.
 func RemoteIP(r *http.Request) (string, error) {
 	if host, ok := hostIPv4(r.RemoteAddr); ok {
 		return host, nil
@@ -42,13 +43,13 @@ func RemoteIP(r *http.Request) (string, error) {
 
 var errNoAddress = errors.New("ratelimit: the peer has no IP address (a unix socket? see TrustedProxies)")
 
-// hostIPv4 is the usual case, an IPv4 address and a port, without a copy: its
-// canonical text is its key as it is. What it doesn't read is for netip to judge.
+// hostIPv4 reads the usual case, an IPv4 address and a port, without a copy: the
+// canonical text of an address is its key. What it doesn't read is left to netip.
 func hostIPv4(peer string) (host string, ok bool) {
 	part, digits, n := 0, 0, 0
 	for i := range len(peer) {
 		switch c := peer[i]; {
-		case '0' <= c && c <= '9' && (digits == 0 || n > 0):
+		case '0' <= c && c <= '9' && (digits == 0 || n > 0): // no leading zeros: one text for one address
 			digits++
 			if n = n*10 + int(c-'0'); n > 255 {
 				return "", false
@@ -105,6 +106,7 @@ func parseHost(s string) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("ratelimit: not an address")
 }
 
+// isAlnum is shared by the readers of addresses and of Forwarded.
 func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }

@@ -5,20 +5,22 @@ import (
 	"strings"
 )
 
-// Email is the canonical form of an e-mail address, for the key of a limit or
-// lockout and for the look-up of the account: use its result for both, so that
-// no spelling of an address reaches the account and not its counter.
+// Email is the canonical form of an e-mail address, for the key of a limit or lockout
+// and for the look-up of the account. Use its result for both: then no spelling of an
+// address reaches the account but another counter. It proves nothing about whether the
+// address exists.
 //
-// Spaces, tabs and line ends around it are removed, and ASCII letters become
-// lower case, in front of the @ as well. All that could be read in two ways is
-// an error rather than guessed at: anything but printable ASCII (so full-width
-// and Kelvin letters, combining and zero-width characters; internationalised
-// domains are given in their xn-- form), per cent signs, quoted local parts,
-// comments, literal addresses, empty labels and the final dot of a domain.
-// Plus tags and dots in the local part are kept: victim+a@ and victim@ are two
-// addresses. If your accounts fold them, fold them first.
+// Spaces, tabs and line ends around the address are removed, and ASCII letters become
+// lower case, in front of the @ as well. Plus tags and dots in the local part are kept:
+// victim+a@ and victim@ are two addresses. If your accounts fold them, fold them first.
 //
-// Its errors match [ErrBadRequest], for keys. Email is idempotent. It proves nothing about whether the address exists.
+// What could be read in two ways is an error: anything but printable ASCII (so
+// full-width and Kelvin letters, combining and zero-width characters), per cent signs,
+// quoted local parts, comments, literal addresses, empty labels and the final dot of a
+// domain. Internationalised domains are given in their xn-- form.
+//
+// Errors match [ErrBadRequest], so that a [KeyFunc] may return them. Email is
+// idempotent.
 func Email(address string) (string, error) {
 	address = strings.Trim(address, " \t\r\n")
 	if len(address) > 254 { // RFC 5321 section 4.5.3.1.3, less the brackets
@@ -37,14 +39,14 @@ func Email(address string) (string, error) {
 	return strings.ToLower(address), nil
 }
 
+// emailError never repeats the address, which is nobody's business in a log.
 type emailError string
 
 func (e emailError) Error() string { return "ratelimit: " + string(e) }
 
 func (e emailError) Is(target error) bool { return target == ErrBadRequest }
 
-// checkLabels wants non-empty labels between dots. Its errors don't repeat the
-// address, which is nobody's business in a log.
+// checkLabels wants non-empty labels between dots.
 func checkLabels(s string, most int, char func(byte) bool) error {
 	if len(s) > most {
 		return errors.New("is too long")

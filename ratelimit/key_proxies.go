@@ -8,22 +8,25 @@ import (
 	"strings"
 )
 
-// TrustedProxies is a [KeyFunc] for servers behind proxies: the address of the
-// client as the nearest proxy outside of the networks given here reported it,
-// counted as by [RemoteIP].
+// TrustedProxies is a [KeyFunc] for servers behind proxies: the address of the client
+// as your own proxies report it, counted as by [RemoteIP].
 //
-// The header is the one that your proxies write, "X-Forwarded-For" or
-// "Forwarded" (RFC 7239); the other is not read, since a proxy that doesn't
-// write it passes on what the client wrote. Networks are prefixes such as
-// "10.0.0.0/8", single addresses, or "unix" for a proxy on a unix socket.
-// Networks as wide as a good part of the Internet are an error, for whoever is
-// in them chooses his own key: at least /8 for IPv4, /7 for IPv6.
+// The header is the one that your proxies write, "X-Forwarded-For" or "Forwarded" (RFC
+// 7239). The other one is never read: a proxy that doesn't write a header passes on
+// what the client wrote there.
 //
-// If the peer isn't trusted it is the client, and the header is not read.
-// Otherwise all lines of the header are read as one list, from the right; the
-// first address that isn't trusted is the client, and if all are, the leftmost.
-// A list that can't be read up to there, or has more than 32 proxies, counts
-// for the peer. A unix peer without a readable list is an error.
+// Networks are those of your proxies: prefixes such as "10.0.0.0/8", single addresses,
+// or "unix" for a proxy on a unix socket. A network must be at least a /8 of IPv4 or a
+// /7 of IPv6, since every client in it can choose its own key.
+//
+// # Which address
+//
+// If the peer isn't trusted it is the client, and the header is not read. Otherwise
+// all lines of the header are read as one list, from the right. The first address that
+// isn't trusted is the client. If all are trusted it is the leftmost.
+//
+// A list that can't be read up to there, or has more than 32 proxies, counts for the
+// peer. A unix peer without a readable list is an error.
 func TrustedProxies(header string, networks ...string) (KeyFunc, error) {
 	p := new(proxies)
 	var errs []error
@@ -47,6 +50,7 @@ func TrustedProxies(header string, networks ...string) (KeyFunc, error) {
 	return p.key, nil
 }
 
+// proxies is the compiled arguments of TrustedProxies.
 type proxies struct {
 	header   string
 	hops     func(lines []string, each func(string) bool) bool
@@ -68,7 +72,7 @@ func (p *proxies) trust(network string) error {
 		}
 		prefix = netip.PrefixFrom(a, a.BitLen())
 	}
-	if a := prefix.Addr(); a.Is4In6() && prefix.Bits() >= 96 {
+	if a := prefix.Addr(); a.Is4In6() && prefix.Bits() >= 96 { // addresses are unmapped before they are compared
 		prefix = netip.PrefixFrom(a.Unmap(), prefix.Bits()-96)
 	}
 	if prefix.Masked() != prefix {
@@ -79,7 +83,7 @@ func (p *proxies) trust(network string) error {
 		least = 7
 	}
 	if prefix.Bits() < least {
-		return fmt.Errorf("ratelimit: trusted proxy %q is too wide: anybody in it could choose his key", network)
+		return fmt.Errorf("ratelimit: trusted proxy %q is too wide: every client in it could choose its own key", network)
 	}
 	p.networks = append(p.networks, prefix)
 	return nil
@@ -98,6 +102,7 @@ func (p *proxies) trusted(a netip.Addr) bool {
 // maxHops bounds the work on a header that strangers write.
 const maxHops = 32
 
+// key is the KeyFunc.
 func (p *proxies) key(r *http.Request) (string, error) {
 	var client netip.Addr
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -106,8 +111,10 @@ func (p *proxies) key(r *http.Request) (string, error) {
 			return addrKey(client), nil
 		}
 	} else if !p.unix || r.RemoteAddr != "" && r.RemoteAddr != "@" && r.RemoteAddr[0] != '/' {
-		return "", errNoAddress
+		return "", errNoAddress // a unix peer is "", "@" or a path
 	}
+	// A header that can't be read is not an error: an attacker who sends one is
+	// charged to the proxy that passed it on, at worst together with others.
 	if a, ok := p.client(r.Header[p.header]); ok {
 		client = a
 	}
@@ -132,8 +139,8 @@ func (p *proxies) client(lines []string) (client netip.Addr, ok bool) {
 	return client, ok && readable
 }
 
-// forwardedFor calls each with the entries of X-Forwarded-For from the right,
-// until it returns false.
+// forwardedFor calls each with the entries of X-Forwarded-For from the right, until each
+// returns false.
 func forwardedFor(lines []string, each func(string) bool) bool {
 	for i := len(lines) - 1; i >= 0; i-- {
 		line := lines[i]
@@ -155,10 +162,10 @@ func forwardedFor(lines []string, each func(string) bool) bool {
 // its quoted strings.
 const maxForwarded = 8 << 10
 
-// forwarded calls each with the nodes of the "for" parameters of Forwarded
-// (RFC 7239 section 4) from the right, until it returns false. It is false
-// itself if any line can't be read: a quote that a client leaves open must not
-// swallow what a proxy appends.
+// forwarded calls each with the nodes of the "for" parameters of Forwarded (RFC 7239
+// section 4) from the right, until each returns false. The result is false if any line
+// can't be read: a quote that a client leaves open must not swallow what a proxy
+// appends.
 func forwarded(lines []string, each func(string) bool) bool {
 	var nodes []string
 	size := 0

@@ -9,11 +9,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A Limit says how often: Burst at once, and from then on Rate a second. It
-// has the meaning that it has for a [rate.Limiter], and decides alike: a bucket
-// of Burst tokens that starts full and is refilled continuously, so that no
-// window has an edge where twice as many are let in. Over any span of time d
-// at most Burst + Rate*d are admitted.
+// A Limit says how often: Burst at once, and from then on Rate a second. It decides as
+// a [rate.Limiter] does: a bucket of Burst tokens starts full and is refilled
+// continuously. In any span of time d at most Burst + Rate*d are admitted. There are
+// no windows at whose edges twice as many get in.
 //
 // The zero Limit admits nobody and is refused by [New].
 type Limit struct {
@@ -21,9 +20,8 @@ type Limit struct {
 	Burst int        // size of the bucket: at least 1
 }
 
-// Per is n in each d for people: Per(100, time.Minute) is a bucket of 100 that
-// takes a minute to refill. A limit that makes no sense, such as Per(0, d), is
-// refused by [New].
+// Per is a Limit as people say it: Per(100, time.Minute) is a bucket of 100 that takes
+// a minute to refill. [New] refuses a limit that makes no sense, such as Per(0, d).
 func Per(n int, d time.Duration) Limit {
 	return Limit{Rate: rate.Limit(float64(n) / d.Seconds()), Burst: n}
 }
@@ -32,9 +30,9 @@ func Per(n int, d time.Duration) Limit {
 // nanoseconds below a thousandth.
 const maxRate = 1e6
 
-// maxTolerance is the longest time in which a bucket may refill: 52 days. All
-// numbers of a decision stay below twice this and so below 2^53, up to which
-// a Lua number, which is a double, is exact.
+// maxTolerance is the longest time that a bucket may take to refill: 52 days. All
+// numbers of a decision stay below twice this, and so below 2^53. Up to there a Lua
+// number, which is a double, is exact.
 const maxTolerance = time.Duration(1) << 52
 
 // interval is the time that one token takes, in whole nanoseconds.
@@ -63,7 +61,7 @@ func (l Limit) validate() error {
 	return errors.Join(errs...)
 }
 
-// share is a part of l, at least a bucket of one.
+// share is a part of l, with a burst of at least one.
 func (l Limit) share(part float64) Limit {
 	return Limit{Rate: l.Rate * rate.Limit(part), Burst: max(1, int(float64(l.Burst)*part))}
 }

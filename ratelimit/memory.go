@@ -11,21 +11,25 @@ import (
 	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
 )
 
-// A MemoryStore is a [Store] in the memory of one process. What it knows ends
-// with the process and is not shared: behind several processes each grants the
-// limit anew.
+// A MemoryStore is a [Store] in the memory of one process. What it knows ends with the
+// process and is not shared: behind several processes each grants the limit anew.
+// Memory is bounded: a bucket takes 24 bytes in a table that is two thirds to four
+// fifths full while it grows.
 //
-// Memory is bounded. A bucket takes 24 bytes in a table that is two thirds to
-// four fifths full while it grows; keys are kept as 128-bit digests under a secret
-// of the store, never in plaintext. At the bound the fullest bucket (the one
-// that would be full soonest, of a sample) makes room for a new one; an
-// exhausted bucket never does, so a flood of other keys frees nobody. Where all
-// are exhausted, new keys share overflow buckets, each under the limit of one
-// key: the flood gets no further, and keys that are known are not affected.
+// # At the bound
 //
-// Nothing runs in the background. What has expired is removed piece by piece
-// by the requests themselves, some four thousand buckets at a time, and tables
-// shrink then. Time is monotonic: setting the clock changes nothing.
+// A new bucket takes the place of the fullest one: of a sample, the one that would be
+// full again first. A bucket that is exhausted is never removed, so a flood of other
+// keys frees nobody. If all are exhausted, new keys share overflow buckets, each under
+// the limit of one key. So the flood gets no further, and keys that are known are not
+// affected.
+//
+// # Keys and time
+//
+// Keys are kept as 128-bit digests under a secret of the store, never in plaintext.
+// Time is monotonic: setting the clock changes nothing. Nothing runs in the
+// background. What has expired is removed piece by piece by the requests themselves,
+// some four thousand buckets at a time; then tables shrink.
 type MemoryStore struct {
 	secret named.Secret
 	spill  named.Digest // marks overflow buckets
@@ -39,13 +43,12 @@ type MemoryStore struct {
 	swept atomic.Uint64
 }
 
-// shard is a part of the store under its own lock, small enough to be swept
-// within a request, and no two in one cache line. The clock is read under the
-// lock, so that the time of a shard stands in order.
+// shard is a part of the store under its own lock, small enough to be swept within a
+// request. The clock is read under the lock, so that times in a shard only grow.
 type shard struct {
 	mu    sync.Mutex
 	cells table
-	_     [56]byte
+	_     [64]byte // no two shards in one cache line
 }
 
 const (
@@ -54,9 +57,9 @@ const (
 	overflows  = 16                    // overflow buckets of a policy in a shard
 )
 
-// NewMemoryStore makes a store for about maxKeys keys; 0 means a million, and
-// less than 4096 means that many. Shares of the bound are fixed by digest, so
-// that it may be felt a few per cent below.
+// NewMemoryStore makes a store for about maxKeys keys: 0 means a million, less than
+// 4096 means 4096. Each shard has a fixed part of that, and keys are spread by chance,
+// so the first shard may be full when a few per cent are still missing.
 func NewMemoryStore(maxKeys int) *MemoryStore {
 	if maxKeys == 0 {
 		maxKeys = 1 << 20
@@ -81,8 +84,8 @@ func (m *MemoryStore) space(policy string) named.Digest { return m.secret.Space(
 
 func (m *MemoryStore) shard(d named.Digest) *shard { return &m.shards[d.Lo&m.mask] }
 
-// takeOne is Take of one cell that is known to be valid. It allocates nothing
-// but the growth of the table.
+// takeOne is Take of one cell that is known to be valid. It allocates nothing but the
+// growth of the table.
 func (m *MemoryStore) takeOne(space named.Digest, key string, cost, interval, tolerance time.Duration) (debt time.Duration, ok bool) {
 	d := m.secret.Digest(space, key)
 	s := m.shard(d)
@@ -96,24 +99,29 @@ func (m *MemoryStore) takeOne(space named.Digest, key string, cost, interval, to
 		debt, ok = spend(s.cells.debt(d, now), cost, tolerance)
 		s.cells.put(d, now, debt, interval, tolerance)
 	} else {
-		debt = tolerance
+		debt = tolerance // as if its bucket were empty: to be asked again much later
 	}
 	s.mu.Unlock()
 	m.tidy(now)
 	return debt, ok
 }
 
-// room gives the digest under which d is to be counted: its own, or that of an
-// overflow bucket if the shard is full of buckets that must stay. It is false
-// if there is no room for that either, which takes more than thirty policies.
+// room returns the digest under which d is to be counted: its own, or that of an
+// overflow bucket if the shard is full of buckets that must stay. It is false if there
+// is no room for an overflow bucket either, which takes more than thirty policies.
 func (m *MemoryStore) room(s *shard, space, d named.Digest, now int64) (named.Digest, bool) {
 	if s.cells.has(d) || s.cells.used < m.bound || s.cells.evict(now) {
 		return d, true
 	}
+	// An overflow bucket is named by the policy and one of 16 numbers: a flood gets 16
+	// limits in a shard, however many keys it has. The lower bits of Lo choose the
+	// shard. They stay those of d, as only this shard is locked.
 	o := named.Digest{
 		Hi: space.Hi ^ m.spill.Hi ^ d.Hi%overflows,
 		Lo: (space.Lo^m.spill.Lo)&^m.mask | d.Lo&m.mask,
 	}
+	// An eighth more is for them alone, or a flood of one policy would leave no
+	// overflow buckets for the others.
 	return o, s.cells.has(o) || s.cells.used < m.bound+m.bound/8
 }
 
@@ -130,18 +138,19 @@ func (m *MemoryStore) Take(_ context.Context, cells []Cell) (bool, error) {
 	held := m.order(digests[:len(cells)])
 	m.lockAll(&held)
 	now := m.time()
-	ok := m.takeAll(cells, &spaces, &digests, now)
+	ok := m.takeLocked(cells, &spaces, &digests, now)
 	m.unlockAll(&held)
 	m.tidy(now)
 	return ok, nil
 }
 
-// takeAll is Take of cells whose shards are locked.
-func (m *MemoryStore) takeAll(cells []Cell, spaces, digests *[maxCells]named.Digest, now int64) bool {
+// takeLocked is Take of cells whose shards are locked.
+func (m *MemoryStore) takeLocked(cells []Cell, spaces, digests *[maxCells]named.Digest, now int64) bool {
 	ok := true
 	for i := range cells {
 		c := &cells[i]
 		var room, granted bool
+		// All are asked, also after one has refused: each Debt is to be set.
 		if digests[i], room = m.room(m.shard(digests[i]), spaces[i], digests[i], now); !room {
 			c.Debt, ok = c.Tolerance, false
 			continue
@@ -173,8 +182,8 @@ func validateCells(cells []Cell) error {
 	return nil
 }
 
-// inOrder are the shards of several cells, in ascending order and each once:
-// the order in which everybody locks them.
+// inOrder is the shards of several cells, in ascending order and each once. All callers
+// lock in this order, so that no two wait for each other.
 type inOrder struct {
 	shards [maxCells]uint64
 	n      int
@@ -209,15 +218,15 @@ func (m *MemoryStore) unlockAll(o *inOrder) {
 	}
 }
 
-// tidy sweeps if that is due; no shard may be locked.
+// tidy sweeps if that is due. The caller holds no shard.
 func (m *MemoryStore) tidy(now int64) {
 	if due := m.due.Load(); now >= due {
 		m.sweep(now, due)
 	}
 }
 
-// sweep removes what has expired from one shard, the next one in turn. One
-// caller does it, the others go on.
+// sweep removes what has expired from one shard, the next one in turn. One caller does
+// it, the others go on.
 func (m *MemoryStore) sweep(now, due int64) {
 	if !m.due.CompareAndSwap(due, now+int64(sweepEvery)) {
 		return

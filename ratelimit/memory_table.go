@@ -7,9 +7,9 @@ import (
 	"github.com/gatehouse-go/gatehouse/ratelimit/internal/named"
 )
 
-// table is an open-addressing hash table of buckets, probed linearly. The
-// digests are random to everybody else, so that they serve as hashes as they
-// are. It holds no pointers: the collector does not look at it.
+// table is an open-addressing hash table of buckets, probed linearly. The digests are
+// random to everybody else, and serve as hashes as they are. It holds no pointers, so
+// the garbage collector does not look at it.
 type table struct {
 	slots []slot
 	used  int
@@ -17,8 +17,8 @@ type table struct {
 	stuck int64 // until then there is nothing to evict
 }
 
-// slot is one bucket: the time at which its debt will have melted, and whether
-// it was exhausted when last touched. A full field of 0 is an empty slot.
+// slot is one bucket: the time at which its debt will have melted, and whether it was
+// exhausted when last touched. A full of 0 is an empty slot.
 type slot struct {
 	named.Digest
 	full int64
@@ -39,7 +39,8 @@ func (s *slot) set(now int64, debt, interval, tolerance time.Duration) {
 	}
 }
 
-// home is where the search for a digest begins; it keeps their order.
+// home is where the search for a digest begins. It is the digest as a fraction of the
+// table: no division, and any size will do.
 func (t *table) home(d named.Digest) int {
 	hi, _ := bits.Mul64(d.Hi, uint64(len(t.slots)))
 	return int(hi)
@@ -52,8 +53,8 @@ func (t *table) next(i int) int {
 	return 0
 }
 
-// find gives the slot of d, or else the empty one where it would go. A table
-// that isn't empty always has an empty slot.
+// find returns the slot of d, or else the empty one where it would go. A table always
+// has an empty slot, unless it has none at all.
 func (t *table) find(d named.Digest) (i int, found bool) {
 	if len(t.slots) == 0 {
 		return 0, false
@@ -78,7 +79,7 @@ func (t *table) debt(d named.Digest, now int64) time.Duration {
 	return 0
 }
 
-// put notes a debt for d, whether it is known or not.
+// put notes a debt for d, which may be known or new.
 func (t *table) put(d named.Digest, now int64, debt, interval, tolerance time.Duration) {
 	i, found := t.find(d)
 	if !found {
@@ -92,7 +93,8 @@ func (t *table) put(d named.Digest, now int64, debt, interval, tolerance time.Du
 	t.slots[i].set(now, debt, interval, tolerance)
 }
 
-// remove empties slot i and moves up those behind it that were displaced.
+// remove empties slot i. A bucket behind it that would not be found any more, since
+// its search began at or before the gap, moves into the gap.
 func (t *table) remove(i int) {
 	for j := t.next(i); t.slots[j].full != 0; j = t.next(j) {
 		if t.distance(t.home(t.slots[j].Digest), j) >= t.distance(i, j) {
@@ -112,8 +114,8 @@ func (t *table) distance(i, j int) int {
 	return j - i
 }
 
-// resize makes a new table for those that have not expired, two thirds full,
-// with room for one more at least.
+// resize makes a new table of what has not expired, two thirds full, with room for one
+// more at least.
 func (t *table) resize(now int64) {
 	live := 0
 	for i := range t.slots {
@@ -131,7 +133,7 @@ func (t *table) resize(now int64) {
 	}
 }
 
-// sweep removes the expired, and gives memory back when most of it is unused.
+// sweep removes what has expired, and gives memory back when most of it is unused.
 func (t *table) sweep(now int64) {
 	live := 0
 	for i := range t.slots {
@@ -155,11 +157,12 @@ func (t *table) sweep(now int64) {
 	}
 }
 
-// evictSample is how many slots are looked at to find the fullest bucket.
+// evictSample is how many slots evict looks at: finding the fullest of all would take
+// a walk over the table for every new key of a flood.
 const evictSample = 16
 
-// evict removes the bucket that would be full soonest of a few, but none that
-// is exhausted. It is false if there is no other.
+// evict removes one bucket: of a few, the one that would be full again first, but none
+// that is exhausted. It is false if there is no other.
 func (t *table) evict(now int64) bool {
 	if now < t.stuck {
 		return false
@@ -178,6 +181,8 @@ func (t *table) evict(now int64) bool {
 		}
 	}
 	if best < 0 {
+		// All were looked at. Until the first one is not exhausted any more it would
+		// be in vain, and dear, to look again.
 		t.stuck = soonest
 		return false
 	}

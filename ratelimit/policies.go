@@ -20,15 +20,20 @@ import (
 //	  "Search": {"limit": 100, "per": "1s", "burst": 300, "key": "subject", "localShare": 0.25}
 //	}
 //
-// The members of a policy are those of [Config]: limit and per make the Rate,
-// both required; per is a duration as of [time.ParseDuration]. burst is as limit,
-// unless given. key names a function in keys; there "remote-ip" is [RemoteIP],
-// unless keys has another. It may be left out if base has a Key. quiet, legacy,
-// localShare and failOpen are as their fields. Whatever isn't said is as in base,
-// which also gives what JSON can't: Store, Cost, Deny, Logger.
+// The members of a policy are those of [Config]:
 //
-// The error lists every mistake, with policy and member: what [New] would refuse,
-// and what is not known, repeated, of the wrong type, or null.
+//   - limit and per make the Rate. Both are required; per is a duration such as
+//     [time.ParseDuration] reads.
+//   - burst is the same as limit, unless given.
+//   - key names a function in keys. "remote-ip" is [RemoteIP], unless keys has another
+//     of that name. key may be left out if base has a Key.
+//   - quiet, legacy, localShare and failOpen are the fields of the same name.
+//
+// base gives whatever a policy doesn't say, and what JSON can't: Store, Cost, Deny,
+// Logger.
+//
+// The error lists every mistake, with policy and member: what [New] would refuse, and
+// members that are unknown, repeated, null or of the wrong type.
 func ParsePolicies(text []byte, base Config, keys map[string]KeyFunc) ([]Config, error) {
 	policies, err := readObject(text)
 	if err != nil {
@@ -52,7 +57,7 @@ func ParsePolicies(text []byte, base Config, keys map[string]KeyFunc) ([]Config,
 	return configs, nil
 }
 
-// read sets what the object text says, and reports every mistake.
+// read sets what the object in text says, and reports every mistake.
 func (c *Config) read(text []byte, keys map[string]KeyFunc, mistake func(error)) {
 	members, err := readObject(text)
 	if err != nil {
@@ -65,6 +70,8 @@ func (c *Config) read(text []byte, keys map[string]KeyFunc, mistake func(error))
 		"limit": &limit, "per": &per, "burst": &burst, "key": &key, "quiet": &c.Quiet,
 		"legacy": &c.Legacy, "localShare": &c.LocalShare, "failOpen": &c.FailOpen,
 	}
+	// A member that was there is in given: true if it could be read, false if it was
+	// reported. So a bad member is not reported as missing too.
 	given := make(map[string]bool)
 	wrong := func(name, format string, a ...any) {
 		given[name] = false
@@ -79,6 +86,7 @@ func (c *Config) read(text []byte, keys map[string]KeyFunc, mistake func(error))
 			wrong(m.name, "is not known")
 		case twice:
 			wrong(m.name, "is given twice")
+		// null would leave the field as it is in base, as if it hadn't been given.
 		case string(m.value) == "null" || json.Unmarshal(m.value, field) != nil:
 			wrong(m.name, "must be a %s", strings.TrimPrefix(fmt.Sprintf("%T", field), "*"))
 		}
@@ -95,7 +103,7 @@ func (c *Config) read(text []byte, keys map[string]KeyFunc, mistake func(error))
 	} else if _, ok := given["key"]; !ok && c.Key == nil {
 		wrong("key", "is missing")
 	}
-	c.Limit = Per(1, time.Second) // stands in for one that is wrong, and was reported
+	c.Limit = Per(1, time.Second) // in the place of a bad one, which was reported
 	if given["limit"] && given["per"] {
 		if d, err := time.ParseDuration(per); err != nil || d <= 0 {
 			wrong("per", "is not a duration above 0: %q", per)
@@ -109,7 +117,7 @@ func (c *Config) read(text []byte, keys map[string]KeyFunc, mistake func(error))
 	if _, ok := given["burst"]; ok && !given["burst"] {
 		c.Limit.Burst = 1
 	}
-	if err := c.validate(); err != nil {
+	if _, err := c.settled(); err != nil { // New settles it again: base may have no Store yet
 		mistake(err)
 	}
 }
@@ -132,7 +140,8 @@ type member struct {
 var errObject = errors.New("not one JSON object")
 
 // readObject reads the members of one JSON object, in order, repeated ones too:
-// decoding into a map or struct would let the last one win.
+// decoding into a map or struct would let the last one win. It has twins in
+// claims/internal/strict and issuer/internal/params, which this package can't import.
 func readObject(text []byte) ([]member, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {

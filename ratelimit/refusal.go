@@ -10,76 +10,79 @@ import (
 	"github.com/gatehouse-go/gatehouse/ratelimit/internal/alarm"
 )
 
-// ErrBadRequest is what a [KeyFunc] says, with its cause, of a request that has no
-// key because of its client's mistake:
+// ErrBadRequest is what a [KeyFunc] says, with its cause, if a request has no key by
+// its client's mistake:
 //
 //	return "", fmt.Errorf("%w: %w", ratelimit.ErrBadRequest, err)
 //
 // The answer is 400. The errors of [Email] match it.
 var ErrBadRequest = errors.New("ratelimit: bad request")
 
-// retryUnknown is told to clients when nothing can be known.
+// retryUnknown is the Retry-After where nothing is known: a guess.
 var retryUnknown = []string{"5"}
 
 // fail answers a request that could not be judged. The class of the error alone
 // determines the answer.
-func (a *answer) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (rs *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, body := http.StatusServiceUnavailable, unavailable
 	if errors.Is(err, ErrBadRequest) {
 		status, body = http.StatusBadRequest, badRequest
 	} else {
 		w.Header()[fieldRetry] = retryUnknown
 	}
-	a.log(r, status, err)
-	if a.deny != nil {
-		a.deny(w, r, Decision{}, err)
+	rs.log(r, status, err)
+	if rs.deny != nil {
+		rs.deny(w, r, Decision{}, err)
 		return
 	}
 	writeProblem(w, status, body)
 }
 
-// log writes down what we are to blame for at Error, once a second, and what
-// clients do at Debug, so that strangers can't fill the log. A client that has
-// gone is its own doing, and of a store that is down the [Breaker] has said so.
-func (a *answer) log(r *http.Request, status int, err error) {
+// log logs what is our fault at Error, once a second, and what clients do at Debug, so
+// that strangers can't fill the log.
+func (rs *responder) log(r *http.Request, status int, err error) {
 	attrs := []slog.Attr{slog.Int("status", status), slog.Any("error", err)}
 	if r.Pattern != "" {
 		attrs = append(attrs, slog.String("pattern", r.Pattern))
 	}
+	// Our fault is a 503, with two exceptions. A client that hung up ended its own
+	// request. A store that a Breaker gave up was logged by the Breaker.
 	level := slog.LevelDebug
 	if status >= 500 && !errors.Is(err, ErrUnavailable) && !errors.Is(r.Context().Err(), context.Canceled) {
-		if silent, ok := a.bell().Rings(time.Second); ok {
+		if silent, ok := rs.bell().Rings(time.Second); ok {
 			level = slog.LevelError
 			if silent > 0 {
 				attrs = append(attrs, slog.Int("unlogged", silent))
 			}
 		}
 	}
-	a.slogger().LogAttrs(r.Context(), level, "ratelimit: refused", attrs...)
+	rs.slogger().LogAttrs(r.Context(), level, "ratelimit: refused", attrs...)
 }
 
 // mounted says at once what will be wrong with every request.
-func (a *answer) mounted(mistake error) {
+func (rs *responder) mounted(mistake error) {
 	if mistake != nil {
-		a.slogger().Error("ratelimit: what is mounted here admits nobody", "error", mistake)
+		rs.slogger().Error("ratelimit: what is mounted here admits nobody", "error", mistake)
 	}
 }
 
-func (a *answer) slogger() *slog.Logger {
-	if a.logger == nil {
+// slogger reads slog.Default when a line is logged, as middleware and issuer do.
+func (rs *responder) slogger() *slog.Logger {
+	if rs.logger == nil {
 		return slog.Default()
 	}
-	return a.logger
+	return rs.logger
 }
 
-// strays is the alarm of all that was not made by [New] or [NewSet].
+// strays is the alarm of whatever was not made by [New] or [NewSet].
 var strays alarm.Alarm
 
-func (a *answer) bell() *alarm.Alarm {
-	if a.alarm == nil {
+// bell is the alarm of lines at Error.
+func (rs *responder) bell() *alarm.Alarm {
+	if rs.alarm == nil {
 		return &strays
 	}
-	return a.alarm
+	return rs.alarm
 }
 
 var (

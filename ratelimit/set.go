@@ -10,10 +10,10 @@ import (
 	"github.com/gatehouse-go/gatehouse/ratelimit/internal/alarm"
 )
 
-// A Set holds limits by name, so that routes say which they are under and
-// configuration says what that means. It can be replaced while serving:
-// requests see the old limits or the new, never a mixture. Safe for concurrent
-// use. The zero Set and a nil one know no name, and so refuse.
+// A Set holds limits by name: routes name a limit, and configuration says what it is.
+// It can be replaced while serving. Each request sees the old limits or the new,
+// never a mixture. A Set is safe for concurrent use. The zero Set and a nil one know
+// no name, and so refuse.
 //
 // To read it from a file again while serving:
 //
@@ -27,14 +27,15 @@ type Set struct {
 	current atomic.Pointer[held]
 }
 
-// held is what a set holds at a time. What it does not is answered for all of it.
+// held is the content of a Set at one moment. Requests for a name that it lacks get
+// responder.
 type held struct {
-	limiters map[string]*Limiter
-	answer   answer
+	limiters  map[string]*Limiter
+	responder responder
 }
 
-// NewSet makes a set. Its error lists every mistake in all of them, and names
-// given twice. Limits without a Store share one of the set's own.
+// NewSet makes a set. Its error lists every mistake in all configs, and names given
+// twice. Limits without a Store share one [MemoryStore] of the set's own.
 func NewSet(configs ...Config) (*Set, error) {
 	s := new(Set)
 	if err := s.Replace(configs...); err != nil {
@@ -43,12 +44,12 @@ func NewSet(configs ...Config) (*Set, error) {
 	return s, nil
 }
 
-// Replace puts these limits in the place of all that the set held, or reports
-// every mistake and changes nothing. Buckets are kept: a limit of the same
-// name goes on with what was spent, as the time that it took to refill then.
+// Replace puts these limits in the place of all that the set held, or reports every
+// mistake and changes nothing. Buckets are kept: a limit of the same name goes on with
+// the time that the old one still needed to refill.
 //
-// Requests for names that the set does not have are told to the first Logger that
-// the limits have.
+// The first Logger that the limits have hears of requests for names that the set
+// doesn't have.
 func (s *Set) Replace(configs ...Config) error {
 	if s == nil {
 		return errors.New("ratelimit: Replace of a nil Set")
@@ -58,7 +59,7 @@ func (s *Set) Replace(configs ...Config) error {
 	if s.own == nil {
 		s.own = NewMemoryStore(0)
 	}
-	h := &held{limiters: make(map[string]*Limiter, len(configs)), answer: answer{alarm: new(alarm.Alarm)}}
+	h := &held{limiters: make(map[string]*Limiter, len(configs)), responder: responder{alarm: new(alarm.Alarm)}}
 	var errs []error
 	for _, c := range configs {
 		if c.Store == nil {
@@ -72,8 +73,8 @@ func (s *Set) Replace(configs ...Config) error {
 			errs = append(errs, fmt.Errorf("ratelimit: policy %q is given twice", c.Name))
 		}
 		h.limiters[c.Name] = l
-		if h.answer.logger == nil {
-			h.answer.logger = c.Logger
+		if h.responder.logger == nil {
+			h.responder.logger = c.Logger
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -83,11 +84,11 @@ func (s *Set) Replace(configs ...Config) error {
 	return nil
 }
 
-// Limiter gives the limit that has the name now, or, of several names, [All]
-// of them. An unknown name is an error.
+// Limiter returns the limit that has the name now, or [All] of several names. An
+// unknown name is an error.
 func (s *Set) Limiter(names ...string) (*Limiter, error) { return s.now().pick(names) }
 
-// nothing is what a set that was not made holds.
+// nothing is what a Set holds that NewSet didn't make.
 var nothing = new(held)
 
 func (s *Set) now() *held {
@@ -119,8 +120,8 @@ func (h *held) pick(names []string) (*Limiter, error) {
 //
 //	mux.Handle("POST /login", set.Handler("DefaultRateLimitAuth")(login))
 //
-// A name that the set does not have then, refuses every request with 503. If it
-// does not have it now either, the Logger is told at once.
+// While the set lacks a name every request is refused with 503. If it lacks one now,
+// the Logger hears of it at once.
 func (s *Set) Handler(names ...string) func(http.Handler) http.Handler {
 	names = append([]string(nil), names...)
 	h := s.now()
@@ -128,13 +129,13 @@ func (s *Set) Handler(names ...string) func(http.Handler) http.Handler {
 	if err == nil {
 		err = l.mistake()
 	}
-	h.answer.mounted(err)
+	h.responder.mounted(err)
 	type picked struct {
 		from    *held
 		limiter *Limiter
 		err     error
 	}
-	var last atomic.Pointer[picked]
+	var last atomic.Pointer[picked] // picked anew after each Replace, not for each request
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			from := s.now()
@@ -145,7 +146,7 @@ func (s *Set) Handler(names ...string) func(http.Handler) http.Handler {
 				last.Store(p)
 			}
 			if p.err != nil {
-				from.answer.fail(w, r, p.err)
+				from.responder.fail(w, r, p.err)
 				return
 			}
 			p.limiter.serve(w, r, next)
@@ -158,16 +159,15 @@ func (s *Set) Handler(names ...string) func(http.Handler) http.Handler {
 //
 //	set.Choose(func(r *http.Request) string { return "party-" + partyOf(r) })
 //
-// A request for which it gives a name that the set doesn't have is refused with
-// 503. Mount it behind what finds out who is asking; as of a [KeyFunc], name must
-// not read the body.
+// If the set lacks that name the request is refused with 503. Mount it behind what
+// finds out who is asking. Like a [KeyFunc], name must not read the body.
 func (s *Set) Choose(name func(*http.Request) string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			from := s.now()
 			limiter, err := from.pick([]string{name(r)})
 			if err != nil {
-				from.answer.fail(w, r, err)
+				from.responder.fail(w, r, err)
 				return
 			}
 			limiter.serve(w, r, next)

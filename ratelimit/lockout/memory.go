@@ -50,9 +50,9 @@ const (
 	sweepEvery = 10 * time.Millisecond // at most one shard
 )
 
-// NewMemoryStore makes a store for about maxKeys keys; 0 means 131,072, and less
-// than 512 means that many. Shares of the bound are fixed by digest, so that it may
-// be felt a few per cent below.
+// NewMemoryStore makes a store for about maxKeys keys: 0 means 131,072, less than 512
+// means 512. Each shard has a fixed part of that, and keys are spread by chance, so
+// a shard may be full when the store has room for a few per cent more.
 func NewMemoryStore(maxKeys int) *MemoryStore {
 	if maxKeys == 0 {
 		maxKeys = 1 << 17

@@ -1,0 +1,124 @@
+package ratelimit
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/gatehouse-go/gatehouse/ratelimit/internal/alarm"
+)
+
+// responder is how a limiter speaks to clients. Whatever can be rendered before the
+// first request is rendered when the limiter is made.
+type responder struct {
+	quiet  bool
+	legacy string
+	deny   func(http.ResponseWriter, *http.Request, Decision, error)
+	logger *slog.Logger
+	alarm  *alarm.Alarm // of what is logged at Error
+
+	policyHeader []string
+	legacyNames  [3]string
+	bodies       []body // of 429
+}
+
+// body is what is written when a policy refuses.
+type body struct {
+	policy string
+	text   []byte
+}
+
+// render prepares what is the same in all answers of these policies.
+func (rs *responder) render(parts []*policy) {
+	rs.policyHeader = []string{renderPolicies(parts)}
+	if rs.legacy != "" {
+		for i, suffix := range []string{"-Limit", "-Remaining", "-Reset"} {
+			rs.legacyNames[i] = http.CanonicalHeaderKey(rs.legacy + suffix)
+		}
+	}
+	rs.bodies = make([]body, len(parts))
+	for i, p := range parts {
+		rs.bodies[i] = body{p.name, quotaProblem(p.name, rs.quiet)}
+	}
+}
+
+// write answers what is not admitted, and sets the headers of what is.
+func (rs *responder) write(w http.ResponseWriter, r *http.Request, d *Decision, err error) {
+	if err != nil {
+		rs.fail(w, r, err)
+		return
+	}
+	switch {
+	// A Decision without a policy is that of Config.FailOpen, or a zero one: there
+	// is no limit to speak of.
+	case !rs.quiet && d.Policy != "":
+		rs.headers(w.Header(), d)
+	case !d.Allowed:
+		// Quiet, but a client that isn't told when to come back comes back at once.
+		w.Header()[fieldRetry] = []string{strconv.FormatInt(max(1, wholeSeconds(d.RetryAfter)), 10)}
+	}
+	if !d.Allowed {
+		rs.refuse(w, r, d)
+	}
+}
+
+// refuse writes a 429.
+func (rs *responder) refuse(w http.ResponseWriter, r *http.Request, d *Decision) {
+	if rs.deny != nil {
+		rs.deny(w, r, *d, nil)
+		return
+	}
+	i := slices.IndexFunc(rs.bodies, func(b body) bool { return b.policy == d.Policy })
+	if i < 0 { // a Decision of another limiter, or a zero one
+		writeProblem(w, http.StatusTooManyRequests, quotaProblem("", true))
+		return
+	}
+	writeProblem(w, http.StatusTooManyRequests, rs.bodies[i].text)
+}
+
+// These values are shared by all answers. Their slices have no spare capacity, so
+// Header.Add copies instead of writing into them.
+var (
+	problemType = []string{"application/problem+json"}
+	noStore     = []string{"no-store"}
+	noSniff     = []string{"nosniff"}
+)
+
+// writeProblem writes an RFC 9457 document. It has siblings in middleware and
+// issuer/recovery, which set other headers.
+func writeProblem(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h["Content-Type"] = problemType
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	w.WriteHeader(status)
+	w.Write(body) // an error means that the client has gone
+}
+
+// problem is RFC 9457's object, with the member of the RateLimit draft,
+// section "Quota Exceeded".
+type problem struct {
+	Type     string   `json:"type"`
+	Title    string   `json:"title"`
+	Status   int      `json:"status"`
+	Violated []string `json:"violated-policies,omitempty"`
+}
+
+func quotaProblem(name string, quiet bool) []byte {
+	p := problem{
+		Type:   "https://iana.org/assignments/http-problem-types#quota-exceeded",
+		Title:  "Request cannot be satisfied as assigned quota has been exceeded",
+		Status: http.StatusTooManyRequests,
+	}
+	if !quiet {
+		p.Violated = []string{name}
+	}
+	return p.json()
+}
+
+func (p problem) json() []byte {
+	b, _ := json.Marshal(p) // strings and numbers: can't fail
+	return append(b, '\n')
+}

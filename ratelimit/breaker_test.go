@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -186,6 +187,27 @@ func TestBreaker_parallel(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// Without a Logger lines go to what is slog's default when they are logged.
+func TestBreaker_logger(t *testing.T) {
+	m := newMoody()
+	m.mood.Store(fails)
+	b, err := ratelimit.NewBreaker(ratelimit.BreakerConfig{Store: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(5, time.Hour), Store: b})
+	var lines strings.Builder
+	was := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(was) })
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	for range 3 {
+		l.Allow(t.Context(), "k")
+	}
+	if !strings.Contains(lines.String(), `msg="ratelimit: `) || !strings.Contains(lines.String(), `error="moody store"`) {
+		t.Errorf("%q", &lines)
+	}
 }
 
 func TestNewBreaker_refuses(t *testing.T) {

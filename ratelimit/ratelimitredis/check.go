@@ -19,11 +19,12 @@ var (
 	ErrForgets = errors.New("ratelimitredis: appendonly is not yes: a restart forgets lockouts and limits")
 )
 
-// Check reports the settings of the server, or of each primary of a Cluster, that
-// lose state, to be called once at the start. Its error is [ErrEvicts], which
-// nobody should accept, [ErrForgets], which is harmless where there are only
-// limits, both, or something that kept them from being read: some hosts
-// disallow CONFIG.
+// Check reports settings of the server, or of each primary of a Cluster, that lose
+// state. Call it once at the start.
+//
+// Its error is [ErrEvicts], which nobody should accept, or [ErrForgets], which is
+// harmless where there are only limits, or both. Any other error says that the settings
+// could not be read: some hosts disallow CONFIG.
 func (s *Store) Check(ctx context.Context) error {
 	ctx, cancel, err := s.begin(ctx)
 	defer cancel()

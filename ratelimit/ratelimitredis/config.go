@@ -16,13 +16,13 @@ type Config struct {
 	// not share limits need different ones.
 	Prefix string
 
-	// Timeout bounds each call, also when its context has no deadline; 1 s if 0,
-	// at least 1 ms. A [ratelimit.Breaker] bounds it further.
+	// Timeout bounds each call, also when its context has no deadline: 0 means 1 s, at
+	// least 1 ms. A [ratelimit.Breaker] and a lockout's Timeout bound it further.
 	Timeout time.Duration
 
-	// OneSlot puts everything into one slot of a Cluster, so that limits of
-	// different keys can be joined by [ratelimit.All]; one of its machines then
-	// carries all. It is of no use elsewhere. Changing it forgets all state.
+	// OneSlot puts everything into one slot of a Cluster, so that [ratelimit.All] can
+	// join limits of different keys. Then one of its machines carries all. Elsewhere
+	// it does nothing. Changing it forgets all state.
 	OneSlot bool
 }
 
@@ -35,8 +35,8 @@ const (
 // Braces would name a slot of a Cluster.
 var prefix = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,64}$`)
 
-// compiled returns c with its defaults filled in, or every mistake in it.
-func (c Config) compiled() (Config, error) {
+// settled returns c with its defaults filled in, or every mistake in it.
+func (c Config) settled() (Config, error) {
 	var mistakes []error
 	if c.Prefix == "" {
 		c.Prefix = defaultPrefix
@@ -55,8 +55,7 @@ func (c Config) compiled() (Config, error) {
 
 var errNoClient = errors.New("ratelimitredis: client is nil")
 
-// fit reports why client can't be used. A type that go-redis doesn't have today
-// is believed.
+// fit reports why client can't be used. A type that is not known here is believed.
 func fit(client redis.UniversalClient) error {
 	heeds := true
 	switch c := client.(type) {

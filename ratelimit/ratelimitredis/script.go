@@ -19,8 +19,8 @@ var takeText string
 //go:embed apply.lua
 var applyText string
 
-// script is a script that is sent once and from then on named by its digest. Both
-// are strings, made any once and not for every command.
+// script is a script that is sent once and from then on named by its digest. Both are
+// strings, kept as any, or every command would convert them anew.
 type script struct{ text, digest any }
 
 func newScript(text string) script {
@@ -28,17 +28,15 @@ func newScript(text string) script {
 	return script{text, hex.EncodeToString(digest[:])}
 }
 
-// command begins a command on so many keys, which are to be appended, as are then
-// the parameters.
+// command begins a command. Its keys, and then its parameters, are to be appended.
 func (s script) command(keys, parameters int) []any {
 	return append(make([]any, 0, 3+keys+parameters), "evalsha", s.digest, keys)
 }
 
-// run sends what command began. A server that doesn't know the digest has done
-// nothing and gets the text. Once says that the command must not be sent again
-// when its reply is lost.
+// run sends a command. once says that it must not be sent again when its reply is lost.
 func (s script) run(ctx context.Context, client redis.UniversalClient, once bool, command []any) (*redis.Cmd, error) {
 	reply, err := send(ctx, client, once, command)
+	// A server that doesn't know the digest has done nothing: sending the text is safe.
 	if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
 		return send(ctx, client, once, append([]any{"eval", s.text}, command[2:]...))
 	}

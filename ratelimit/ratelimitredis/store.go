@@ -33,7 +33,7 @@ var (
 // New returns a Store that uses client, or every mistake in client and c. It
 // doesn't connect. The application closes client.
 func New(client redis.UniversalClient, c Config) (*Store, error) {
-	c, err := c.compiled()
+	c, err := c.settled()
 	if err := errors.Join(fit(client), err); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ var (
 	errAnswer  = errors.New("the answer has another form than the script gives it")
 )
 
-// begin bounds a call, and refuses what can't be done.
+// begin bounds a call, and refuses one that can't be made.
 func (s *Store) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if s == nil || s.client == nil {
 		return ctx, func() {}, errNoStore
@@ -66,8 +66,8 @@ func (s *Store) name(kind, policy, key string) string {
 	return s.config.Prefix + kind + ":{" + string(k[:]) + "}:" + url.QueryEscape(policy)
 }
 
-// Take implements [ratelimit.Store]. It is sent once: when the reply is lost, the
-// error says that the cells may have been charged.
+// Take implements [ratelimit.Store]. It is sent once. When the reply is lost it is an
+// error, and the cells may have been charged.
 func (s *Store) Take(ctx context.Context, cells []ratelimit.Cell) (bool, error) {
 	ctx, cancel, err := s.begin(ctx)
 	defer cancel()
@@ -115,6 +115,7 @@ func readDebts(answer any, cells []ratelimit.Cell) (ok bool, err error) {
 	return ok, nil
 }
 
+// explain says what to do about an error that Redis Cluster alone gives.
 func explain(err error) error {
 	if strings.HasPrefix(err.Error(), "CROSSSLOT") {
 		return fmt.Errorf("limits of one request are in different slots of the Cluster: give them the same key, don't join them, or set Config.OneSlot: %w", err)
@@ -129,8 +130,8 @@ var operations = map[lockout.Op]string{
 	lockout.OpPeek:   "peek",
 }
 
-// Apply implements [lockout.Store]. Where the client's MaxRetries allow it, it is
-// sent again when the reply was lost; a charge is made once all the same.
+// Apply implements [lockout.Store]. If the client's MaxRetries allow it, it is sent again
+// when the reply was lost. A charge is made once all the same.
 func (s *Store) Apply(ctx context.Context, e lockout.Entry) (charges int, wait time.Duration, err error) {
 	ctx, cancel, err := s.begin(ctx)
 	defer cancel()

@@ -2,9 +2,11 @@ package ratelimitredis_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -152,6 +154,11 @@ func TestFailures(t *testing.T) {
 				c.Set(t.Context(), k, "9223372036854775807", 0)
 			}
 		},
+		"LO-33 an extension": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
+			for _, k := range keysOf(t, c, prefix) {
+				c.Set(t.Context(), k, "\x81\x00"+c.Get(t.Context(), k).Val()[1:], 0)
+			}
+		},
 		"LO-33 another format": func(t *testing.T, _ *server, c *redis.Client, prefix string) {
 			for _, k := range keysOf(t, c, prefix) {
 				c.SetRange(t.Context(), k, 0, "\x02")
@@ -219,6 +226,43 @@ func TestKeys(t *testing.T) {
 	if keys := keysOf(t, client, prefix); len(keys) != 2 {
 		t.Errorf("%d keys after the logs were cleared, want 2", len(keys))
 	}
+}
+
+// TestRecorded reads what commit afa7238 wrote, before there was a release: three
+// charges, a minute apart. All later versions read it, under the same name.
+func TestRecorded(t *testing.T) {
+	text, err := os.ReadFile("testdata/record-1.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, digits, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	value, err := hex.DecodeString(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, prefix := anyServer(t).client(t), freshPrefix()
+	store, clock := newStore(t, client, ratelimitredis.Config{Prefix: prefix}), newClock(client)
+	store.ReadClock(clock.key)
+	if err := client.Set(t.Context(), prefix+name, value, time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(2*time.Minute + time.Hour) // the last charge, and an hour
+	apply := func(op lockout.Op, receipt uint64, tries, charges int, wait time.Duration) {
+		t.Helper()
+		n, w, err := store.Apply(t.Context(), lockout.Entry{
+			Name: "recovery", Key: "ann@example.com", Op: op, Receipt: receipt, Tries: tries, Window: day, Block: day,
+		})
+		if n != charges || w != wait || err != nil {
+			t.Errorf("op %d: %d charges, %v, %v; want %d, %v", op, n, w, err, charges, wait)
+		}
+	}
+	apply(lockout.OpPeek, 0, 5, 3, 0)
+	apply(lockout.OpPeek, 0, 3, 3, 23*time.Hour)
+	apply(lockout.OpCharge, 4, 5, 4, 0)
+	if after, err := client.Get(t.Context(), prefix+name).Result(); err != nil || !strings.HasPrefix(after, string(value)) {
+		t.Errorf("%x became %x, %v", value, after, err)
+	}
+	apply(lockout.OpRefund, 1<<64-1, 5, 3, 0)
 }
 
 func TestScriptsAreSentAgain(t *testing.T) {

@@ -1,17 +1,17 @@
--- KEYS: buckets. ARGV: of each its cost and its tolerance, in ns. Returns the debt
--- of each that now stands, or, if they were not charged, -1 minus that; of one
--- bucket without a list around it, which is faster.
+-- KEYS: buckets. ARGV: of each its cost and its tolerance, in ns. Returns the debt of
+-- each that now stands, or -1 minus that if they were not charged. The debt of a single
+-- bucket comes without a list around it, which is faster.
 --
 -- A value is a format byte, 1; the time when it was written, seconds (8 bytes) and
--- ns (4); and the debt at that time in ns (8). A clock that was set back is taken
--- to stand still until then, and the bucket goes on from there.
+-- ns (4); and the debt at that time in ns (8). A bucket that was written in the future,
+-- as the clock was set back since, goes on from now with the debt it has.
 local debts, fits, back = {}, true, false
 for i = 1, #KEYS do
 	local debt = 0
 	local value = redis.call('GET', KEYS[i])
 	if value then
 		if #value ~= 21 or string.byte(value) ~= 1 then
-			return redis.error_reply('ERR gatehouse: bucket is damaged')
+			return redis.error_reply('ERR gatehouse: bucket is damaged or of another version')
 		end
 		local s, n, d = struct.unpack('>I8I4I8', value, 2)
 		local elapsed = (seconds - s) * 1e9 + (nanos - n)

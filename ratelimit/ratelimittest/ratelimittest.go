@@ -1,6 +1,6 @@
-// Package ratelimittest proves that a [ratelimit.Store] keeps its contract:
-// semantics, expiry, atomicity under a thousand parallel callers, and what a
-// limit and a lockout make of its faults.
+// Package ratelimittest proves that a [ratelimit.Store] keeps its contract: semantics,
+// expiry, atomicity under a thousand parallel callers, and what a limit makes of its
+// faults. Stores of lockouts are proven by lockout/lockouttest.
 package ratelimittest
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
 
-// Run tests the stores that open makes; each must be empty or new to the
-// policies that it is asked for, and may be closed by a Cleanup.
+// Run tests the stores that open makes. Each must be empty, or new to the policies that
+// it is asked for, and may be closed by a Cleanup.
 //
-// Time is moved by advance, the store's clock that is: time.Sleep if it can't
-// be set, then a run takes some ten seconds. Nil is for stores in memory, which
-// read the time of this process: they are tested in a bubble of
-// testing/synctest, exactly and without waiting.
+// advance moves the store's clock. It is time.Sleep for a clock that can't be set;
+// then a run takes some ten seconds. Nil is for stores in memory, which read the time
+// of this process: they are tested in a bubble of testing/synctest, exactly and without
+// waiting.
 func Run(t *testing.T, open func(testing.TB) ratelimit.Store, advance func(time.Duration)) {
 	for _, p := range proofs {
 		t.Run(p.name, func(t *testing.T) {

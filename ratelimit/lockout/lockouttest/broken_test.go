@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,12 @@ const variable = "GATEHOUSE_BROKEN_STORE"
 type broken struct {
 	*lockout.MemoryStore
 	fault string
+	sent  atomic.Uint64
+}
+
+func peek(e lockout.Entry) lockout.Entry {
+	e.Op = lockout.OpPeek
+	return e
 }
 
 func (b *broken) join(name, key string) string {
@@ -37,6 +44,18 @@ func (b *broken) Apply(ctx context.Context, e lockout.Entry) (int, time.Duration
 		e.Receipt &= 1<<63 - 1
 	case "receipts are folded":
 		e.Receipt = e.Receipt>>32 ^ e.Receipt&(1<<32-1)
+	case "a charge that is sent again is made again":
+		e.Receipt ^= b.sent.Add(1) << 32
+	case "a refund takes back all charges":
+		if e.Op == lockout.OpRefund {
+			e.Op = lockout.OpClear
+		}
+	case "clearing a block does nothing":
+		if n, wait, err := b.MemoryStore.Apply(ctx, peek(e)); e.Op == lockout.OpClear && wait > 0 {
+			return n, wait, err
+		}
+	case "the window counts while the key is blocked":
+		e.Block = e.Window
 	}
 	return b.MemoryStore.Apply(ctx, e)
 }
@@ -47,7 +66,7 @@ func TestBroken(t *testing.T) {
 	if !set {
 		t.Skip("run by TestBrokenStoresAreFound")
 	}
-	open := func(testing.TB) lockout.Store { return &broken{lockout.NewMemoryStore(0), fault} }
+	open := func(testing.TB) lockout.Store { return &broken{MemoryStore: lockout.NewMemoryStore(0), fault: fault} }
 	lockouttest.Run(t, open, nil)
 }
 
@@ -57,6 +76,8 @@ func TestBrokenStoresAreFound(t *testing.T) {
 	for _, fault := range []string{
 		"", `name and key are joined by ""`, `name and key are joined by "-"`, `name and key are joined by "."`, `name and key are joined by "_"`,
 		"receipts have 16 bits", "receipts have 63 bits", "receipts are folded",
+		"a charge that is sent again is made again", "a refund takes back all charges", "clearing a block does nothing",
+		"the window counts while the key is blocked",
 	} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$", "-test.count=1")
 		cmd.Env = append(os.Environ(), variable+"="+fault)

@@ -21,7 +21,7 @@ type Config struct {
 	// Limit is how often; required.
 	Limit Limit
 
-	// Key says who is asking; required for Check and Handler, unused by Allow.
+	// Key says which bucket pays; required for Check and Handler, unused by Allow.
 	Key KeyFunc
 
 	// Cost says how many tokens a request takes, for [Limiter.Check] and

@@ -15,7 +15,7 @@ import (
 // Account is what this application's tokens say beyond the registered claims.
 type Account struct{}
 
-// subject is a key: who the guard in front has found out is asking. Without a guard
+// subject is a key: the caller that the guard in front has found out. Without a guard
 // it is empty, and the request is refused.
 func subject(r *http.Request) (string, error) {
 	caller, _ := claims.FromContext[Account](r.Context())
@@ -46,9 +46,9 @@ func ask(h http.Handler, token string) {
 	fmt.Println(w.Code, w.Header().Get("RateLimit"))
 }
 
-// Limited by the caller whom the guard has found out, wherever he calls from: the
-// limit is mounted behind the guard. Where several issuers are trusted, the key is
-// the Issuer and the Subject.
+// Limited by the caller that the guard has found out, from whatever address: the limit
+// is mounted behind the guard. If several issuers are trusted, the key is the Issuer
+// and the Subject.
 func ExampleKeyFunc() {
 	limit, err := ratelimit.New(ratelimit.Config{Name: "Search", Limit: ratelimit.Per(1, time.Minute), Key: subject})
 	if err != nil {

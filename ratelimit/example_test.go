@@ -61,9 +61,9 @@ func ExampleLimiter_AllowN() {
 	// refused, in 4h0m0s <nil>
 }
 
-// An account is limited whoever asks, and an address whatever it asks for. The
-// account is in the path: a key must not read the body (see Limiter.Refuse). What
-// is no address is the client's mistake, as the error of Email says.
+// An account is limited for all addresses that ask, and an address for all accounts.
+// The account is in the path: a key must not read the body (see Limiter.Refuse). A
+// malformed e-mail address is the client's mistake, as the error of Email says.
 func ExampleAll() {
 	store := ratelimit.NewMemoryStore(0)
 	account := func(r *http.Request) (string, error) { return ratelimit.Email(r.PathValue("email")) }
@@ -185,8 +185,8 @@ func ExampleTrustedProxies() {
 	// Output: 192.0.2.7 <nil>
 }
 
-// Trusting the left end of X-Forwarded-For, or any such header without knowing
-// who wrote it: everybody chooses his own key, and a new one for each request.
+// Trusting the left end of X-Forwarded-For, or any such header that the client may have
+// written: every client chooses its own key, and a new one for each request.
 func ExampleTrustedProxies_incorrect() {
 	limit, err := ratelimit.New(ratelimit.Config{
 		Name:  "address",

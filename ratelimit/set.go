@@ -160,7 +160,7 @@ func (s *Set) Handler(names ...string) func(http.Handler) http.Handler {
 //	set.Choose(func(r *http.Request) string { return "party-" + partyOf(r) })
 //
 // If the set lacks that name the request is refused with 503. Mount it behind what
-// finds out who is asking. Like a [KeyFunc], name must not read the body.
+// finds out the caller. Like a [KeyFunc], name must not read the body.
 func (s *Set) Choose(name func(*http.Request) string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -18,14 +18,16 @@ type charge struct {
 	receipt uint64
 }
 
-// apply is the arithmetic of lockouts, as [Store.Apply] describes it. Every store
-// in Go uses it; the one in Redis has it again, in Lua.
+// apply is the arithmetic of lockouts, as [Store.Apply] describes it. All stores in Go
+// use it. Redis has it again in Lua, and a test compares the two.
 func (a *attempts) apply(e *Entry, now int64) (charges int, wait time.Duration) {
 	a.forget(e, now)
 	switch e.Op {
 	case OpClear:
 		a.charges = a.charges[:0]
 	case OpRefund:
+		// By receipt: the charge of another guess, or one that was forgiven
+		// meanwhile, is not this guess's to take back.
 		a.charges = slices.DeleteFunc(a.charges, func(c charge) bool { return c.receipt == e.Receipt })
 	case OpCharge:
 		// A charge that is there already was sent again, since its reply was lost.
@@ -52,6 +54,7 @@ func (a *attempts) apply(e *Entry, now int64) (charges int, wait time.Duration) 
 func (a *attempts) forget(e *Entry, now int64) {
 	n := len(a.charges)
 	if n >= e.Tries {
+		// The window is not asked: charges that it would drop hold up the block.
 		if now >= a.last()+int64(e.Block) {
 			a.charges = a.charges[:0]
 		}
@@ -64,7 +67,8 @@ func (a *attempts) forget(e *Entry, now int64) {
 	a.charges = slices.Delete(a.charges, 0, old)
 }
 
-// settle works out what the charges mean.
+// settle works out what the charges mean: whether they block, and until when the last
+// of them matters.
 func (a *attempts) settle(e *Entry) {
 	n := len(a.charges)
 	a.blocks, a.until = n >= e.Tries, 0

@@ -12,8 +12,8 @@
 //
 // A limit (package ratelimit) says how often a client may ask: it counts requests,
 // good and bad alike, and its bucket fills again all the time. A lockout says how
-// often a secret may be guessed at: it counts wrong answers by the account that is
-// guessed at, whoever asks, and a full record blocks for Block. A route on which
+// often a secret may be guessed at: it counts wrong answers, by the account that is
+// guessed at and for all clients together, and then blocks for hours. A route on which
 // secrets are guessed at needs both: the limit by address keeps one client from
 // blocking many accounts.
 //

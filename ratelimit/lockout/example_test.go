@@ -52,10 +52,9 @@ func ExampleLockout_Attempt() {
 	// true 5
 }
 
-// Calling every error undecided, also the one by which a comparison says that the
-// guess is wrong: all guesses are given back, and there is no end of them. An error
-// of bcrypt.CompareHashAndPassword is returned as it is, or not at all; then the
-// guess counts.
+// Calling every error undecided, also the error by which a comparison says that the
+// guess is wrong: then every guess is refunded, and they never end. Return the error of
+// bcrypt.CompareHashAndPassword as it is, or not at all; then the guess counts.
 func ExampleLockout_Attempt_incorrect() {
 	guesses, err := lockout.New(lockout.Config{Name: "login"})
 	if err != nil {

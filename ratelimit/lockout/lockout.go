@@ -133,6 +133,7 @@ func (l *Lockout) Attempt(ctx context.Context, key string, check func(context.Co
 		return Outcome{}, err
 	}
 	if wait > 0 {
+		// Blocked before. That the key is blocked tells nothing about this guess.
 		return Outcome{}, &BlockedError{RetryAfter: wait}
 	}
 	right, err := check(ctx)
@@ -141,6 +142,7 @@ func (l *Lockout) Attempt(ctx context.Context, key string, check func(context.Co
 	case err != nil && errors.Is(err, ErrUndecided):
 		s.Op = OpRefund
 		return l.settle(ctx, &s, charges), err
+	// Any other error counts: bcrypt reports a wrong password as an error.
 	case err != nil || !right:
 		return l.outcome(charges), err
 	}
@@ -152,6 +154,8 @@ func (l *Lockout) Attempt(ctx context.Context, key string, check func(context.Co
 
 // outcome is what so many charges mean to the attempt that made the last of them.
 func (l *Lockout) outcome(charges int) Outcome {
+	// A charge is made only below Tries. So the attempt that finds Tries reached is
+	// the one that reached it, and no other attempt comes here for this block.
 	if charges >= l.entry.Tries {
 		return Outcome{Blocked: l.entry.Block}
 	}
@@ -232,6 +236,8 @@ func (l *Lockout) apply(ctx context.Context, s *step) (charges int, wait time.Du
 		}
 		return charges, wait, err
 	}
+	// Each call has its own time: a check that took long must not keep its guess from
+	// being settled.
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	charges, wait, err = l.store.Apply(ctx, s.Entry)

@@ -85,7 +85,7 @@ func (m *MemoryStore) apply(d named.Digest, e *Entry) (charges int, wait time.Du
 	now := m.time()
 	charges, wait, err = s.apply(d, e, now, m.bound)
 	s.mu.Unlock()
-	if due := m.due.Load(); now >= due {
+	if due := m.due.Load(); now >= due { // after the lock, as sweep takes another
 		m.sweep(now, due)
 	}
 	return charges, wait, err
@@ -95,7 +95,7 @@ func (m *MemoryStore) apply(d named.Digest, e *Entry) (charges int, wait time.Du
 // caller does it, the others go on.
 func (m *MemoryStore) sweep(now, due int64) {
 	if !m.due.CompareAndSwap(due, now+int64(sweepEvery)) {
-		return
+		return // somebody else does
 	}
 	s := &m.shards[m.swept.Add(1)&m.mask]
 	s.mu.Lock()

@@ -1,17 +1,20 @@
 package lockout
 
-// deadlines is a heap of records: the first expires first. The times stand in the
-// heap itself, as looking them up in the records would cost a cache miss each.
+// deadlines is a heap of records: the first one expires first. A heap, and not a list,
+// since lockouts with different windows share a store, so that a new record may expire
+// before an old one.
 type deadlines []deadline
 
+// deadline is one record and when it expires.
 type deadline struct {
-	until  int64
+	until  int64 // of the record, here as well: comparing costs no cache miss
 	record *kept
 }
 
 // expired reports whether the first has.
 func (h deadlines) expired(now int64) bool { return len(h) > 0 && h[0].until <= now }
 
+// push adds a record.
 func (h *deadlines) push(k *kept) {
 	*h = append(*h, deadline{k.until, k})
 	h.up(len(*h) - 1)
@@ -21,7 +24,7 @@ func (h *deadlines) push(k *kept) {
 func (h *deadlines) remove(i int) {
 	last := len(*h) - 1
 	moved := (*h)[last]
-	(*h)[last] = deadline{}
+	(*h)[last] = deadline{} // or the collector would keep the record
 	*h = (*h)[:last]
 	if i == last {
 		return
@@ -36,19 +39,21 @@ func (h deadlines) update(k *kept) {
 	h.settle(k.place)
 }
 
+// settle moves the record at place i to where it belongs, up or down.
 func (h deadlines) settle(i int) {
 	k := h[i].record
 	h.up(i)
 	h.down(k.place)
 }
 
+// set notes in the record where it is, so that it can be found again.
 func (h deadlines) set(i int, d deadline) {
 	h[i] = d
 	d.record.place = i
 }
 
-// children is how many each has: with four of them two levels do what two have
-// four for, and those four are in one cache line.
+// children is how many records are below each. Four take half as many levels as two,
+// and are in one cache line.
 const children = 4
 
 func (h deadlines) up(i int) {

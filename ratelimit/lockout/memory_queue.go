@@ -7,6 +7,7 @@ type queue struct {
 	size           int
 }
 
+// push adds a record as the newest.
 func (q *queue) push(k *kept) {
 	k.older, k.newer = q.newest, nil
 	if q.newest == nil {
@@ -18,6 +19,7 @@ func (q *queue) push(k *kept) {
 	q.size++
 }
 
+// remove takes out a record, wherever it is.
 func (q *queue) remove(k *kept) {
 	if k.older == nil {
 		q.oldest = k.newer

@@ -37,8 +37,9 @@ var errFull = errors.New("lockout: MemoryStore is full of records that block")
 func (s *shard) apply(d named.Digest, e *Entry, now int64, bound int) (charges int, wait time.Duration, err error) {
 	k := s.records.find(d)
 	if k == nil {
+		// Only a charge makes a record: asking for a status must not fill memory.
 		if e.Op != OpCharge {
-			return 0, 0, nil // nothing is known, nothing to change
+			return 0, 0, nil
 		}
 		if k, err = s.add(d, e.Tries, now, bound); err != nil {
 			return 0, 0, err
@@ -46,8 +47,9 @@ func (s *shard) apply(d named.Digest, e *Entry, now int64, bound int) (charges i
 	}
 	before := k.listed()
 	charges, wait = k.apply(e, now)
-	// The charge by which too many would block is taken back. What blocks stays
-	// until its block ends, so that others would find no room.
+	// The charge by which too many would block is taken back: what blocks stays until
+	// its block ends, and other keys would find no room. A record that blocks because
+	// Tries is lower now than it was is left alone.
 	if k.blocks && !before.blocks && e.Op == OpCharge && wait == 0 && !s.mayBlock(now, bound/2) {
 		undo := *e
 		undo.Op = OpRefund
@@ -60,6 +62,7 @@ func (s *shard) apply(d named.Digest, e *Entry, now int64, bound int) (charges i
 
 // mayBlock reports whether one more record may block.
 func (s *shard) mayBlock(now int64, most int) bool {
+	// Blocks that have ended may not have been swept yet.
 	for len(s.blocking) >= most && s.blocking.expired(now) {
 		s.remove(s.blocking[0].record)
 	}
@@ -71,6 +74,8 @@ func (s *shard) add(d named.Digest, tries int, now int64, bound int) (*kept, err
 	if s.records.size >= bound && !s.evict(now) {
 		return nil, errFull
 	}
+	// Room for the charges of most lockouts. With a hundred tries, a flood of single
+	// guesses would else take twenty times as much.
 	k := &kept{digest: d, attempts: attempts{charges: make([]charge, 0, min(tries, 8))}}
 	s.records.add(k)
 	s.list(k)
@@ -86,6 +91,7 @@ type listing struct {
 
 func (k *kept) listed() listing { return listing{k.blocks, len(k.charges), k.until} }
 
+// list puts a record into the lists that it belongs to now.
 func (s *shard) list(k *kept) {
 	if k.blocks {
 		s.blocking.push(k)
@@ -95,6 +101,7 @@ func (s *shard) list(k *kept) {
 	s.queue(len(k.charges)).push(k)
 }
 
+// unlist takes a record out of the lists that it was put into as what it said then.
 func (s *shard) unlist(k *kept, as listing) {
 	if as.blocks {
 		s.blocking.remove(k.place)
@@ -104,11 +111,10 @@ func (s *shard) unlist(k *kept, as listing) {
 	s.queues[as.charges].remove(k)
 }
 
-// relist lists a record by what it says now. One that says what it said before, as
-// after a look at its status, keeps its place in the queue.
+// relist moves a record to the lists that it belongs to now.
 func (s *shard) relist(k *kept, before listing) {
 	switch now := k.listed(); {
-	case now == before:
+	case now == before: // a status, or a guess while it blocks: it stays where it is
 	case now.blocks || before.blocks:
 		s.unlist(k, before)
 		s.list(k)
@@ -133,9 +139,9 @@ func (s *shard) remove(k *kept) {
 	s.records.remove(k)
 }
 
-// evict makes room for one record. It forgets one that has expired, or else, of the
-// records with as many charges as most have, the one that was left alone the
-// longest; but none that still blocks. It is false if all block.
+// evict makes room for one record. It forgets one that has expired. If there is none,
+// it takes the records with as many charges as most have, and forgets the one that was
+// left alone the longest. It never forgets one that blocks, and is false if all block.
 //
 // To push out a key with c charges, an attacker must first put c charges on a large
 // share of all other keys. Two simpler rules were rejected. Evicting the record with
@@ -151,6 +157,7 @@ func (s *shard) evict(now int64) bool {
 		s.remove(s.blocking[0].record)
 		return true
 	}
+	// At most a hundred queues, and four with five tries.
 	var most *queue
 	for n := range s.queues {
 		if q := &s.queues[n]; q.size > 0 && (most == nil || q.size > most.size) {
@@ -172,6 +179,7 @@ func (s *shard) sweep(now int64) {
 	for s.blocking.expired(now) {
 		s.remove(s.blocking[0].record)
 	}
+	// An eighth, or a shard that is used again and again would be copied each time.
 	if s.records.size < len(s.records.buckets)/8 {
 		s.records.resize(s.records.size)
 		s.counting, s.blocking = slices.Clone(s.counting), slices.Clone(s.blocking)

@@ -14,11 +14,13 @@ type table struct {
 	size    int     // how many records
 }
 
-// bucket is where the list begins that a digest belongs to.
+// bucket is the head of the list that a digest belongs to. It goes by Hi, as Lo chose
+// the shard.
 func (t *table) bucket(d named.Digest) **kept {
 	return &t.buckets[d.Hi&uint64(len(t.buckets)-1)]
 }
 
+// find returns the record of d, or nil.
 func (t *table) find(d named.Digest) *kept {
 	if t.size == 0 {
 		return nil
@@ -32,7 +34,7 @@ func (t *table) find(d named.Digest) *kept {
 
 // add adds a record that isn't there.
 func (t *table) add(k *kept) {
-	if t.size == len(t.buckets) {
+	if t.size == len(t.buckets) { // lists of one or two
 		t.resize(max(8, 2*t.size))
 	}
 	t.size++

@@ -44,7 +44,7 @@ func (e Entry) Next(record []byte, now time.Time) (Applied, error) {
 	var r Applied
 	r.Charges, r.Wait = a.apply(&e, at)
 	r.Record = a.bytes()
-	r.Changed = !bytes.Equal(r.Record, record)
+	r.Changed = !bytes.Equal(r.Record, record) // a guess at a blocked key costs no write
 	r.Until = time.Unix(0, max(a.until, at))
 	return r, nil
 }
@@ -92,6 +92,8 @@ func readRecord(b []byte) (*attempts, error) {
 	}
 	for b = b[1:]; len(b) > 0; b = b[chargeSize:] {
 		c := charge{int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:])}
+		// Out of order, the last charge would not be the latest, and a block would
+		// end too early.
 		if n := len(a.charges); c.at < 0 || n > 0 && c.at < a.charges[n-1].at {
 			return nil, errDamaged
 		}

@@ -51,12 +51,14 @@ func (s *Store) begin(ctx context.Context) (context.Context, context.CancelFunc,
 		return ctx, func() {}, errNoStore
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
-	return ctx, cancel, ctx.Err()
+	return ctx, cancel, ctx.Err() // a client that has gone is not charged
 }
 
 // name names the state of a policy and a key: the key by its digest, which is
 // also what Cluster picks the slot by.
 func (s *Store) name(kind, policy, key string) string {
+	// The policy is written as it is: it has no characters that name a slot. A key may
+	// have any, and is nobody's business.
 	digest := sha256.Sum256([]byte(key))
 	var k [43]byte
 	base64.RawURLEncoding.Encode(k[:], digest[:])
@@ -74,6 +76,7 @@ func (s *Store) Take(ctx context.Context, cells []ratelimit.Cell) (bool, error) 
 	if err != nil {
 		return false, err
 	}
+	// All keys first, then all parameters: so a Cluster finds the slot.
 	command := s.take.command(len(cells), 2*len(cells))
 	for _, c := range cells {
 		command = append(command, s.name("limit", c.Policy, c.Key))
@@ -107,7 +110,7 @@ func readDebts(answer any, cells []ratelimit.Cell) (ok bool, err error) {
 		if !isNumber {
 			return false, errAnswer
 		}
-		if debt < 0 {
+		if debt < 0 { // -1 minus the debt, so that a debt of 0 can be refused too
 			debt, ok = -1-debt, false
 		}
 		cells[i].Debt = time.Duration(debt)
@@ -142,6 +145,7 @@ func (s *Store) Apply(ctx context.Context, e lockout.Entry) (charges int, wait t
 	if !ok {
 		return 0, 0, errors.New("ratelimitredis: apply: Entry.Op is unknown")
 	}
+	// Eight bytes, as a Lua number would round it. Seconds and ns for the same reason.
 	receipt := binary.BigEndian.AppendUint64(nil, e.Receipt)
 	reply, err := s.apply.run(ctx, s.client, false, append(s.apply.command(1, 7), s.name("lockout", e.Name, e.Key),
 		op, receipt, e.Tries,

@@ -2,8 +2,8 @@ package named
 
 import "hash/maphash"
 
-// Digest is all that memory keeps of a name and a key. It is random to everybody
-// who doesn't know the Secret, so a table may use it as its hash.
+// Digest is all that memory keeps of a name and a key. Without the Secret nobody can
+// choose or predict it, so a table may use it as its hash.
 type Digest struct{ Hi, Lo uint64 }
 
 // Secret is what a store makes its digests with.

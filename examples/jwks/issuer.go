@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
@@ -27,25 +31,73 @@ func runIssuer(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if err := firstKey(*dir); err != nil {
-		return err
+	if *life < time.Second || *lead < time.Second {
+		return errors.New("-lead and -access-ttl: want at least 1s")
 	}
-	keys, err := signing.LoadSchedule(*dir, nil)
+	handler, keys, err := newIssuer(*dir, *lead, *life)
 	if err != nil {
 		return err
+	}
+	go reloadAtHangup(ctx, keys)
+	return serve(ctx, *addr, handler)
+}
+
+// newIssuer also returns its keys. They follow the directory by themselves: the
+// first use of a key that comes ten seconds after the last look looks again.
+func newIssuer(dir string, lead, life time.Duration) (http.Handler, *signing.Schedule, error) {
+	if err := firstKey(dir); err != nil {
+		return nil, nil, err
+	}
+	keys, err := signing.LoadSchedule(dir, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	refreshKeys, err := newSecret()
+	if err != nil {
+		return nil, nil, err
 	}
 	tokens, err := issuer.New(issuer.Config[struct{}]{
-		Issuer: issuerName, Audience: []string{audience},
-		Keys: keys, Lead: *lead, AccessLife: *life, RefreshLife: 10 * *life, Store: issuer.NewMemoryStore(),
+		Issuer: issuerName, Audience: []string{audience}, Keys: keys, Lead: lead, RefreshKeys: refreshKeys,
+		AccessLife: life, RefreshLife: 10 * life, Store: issuer.NewMemoryStore(),
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /jwks.json", tokens.JWKS())
 	mux.Handle("POST /token", tokens.LoginHandler(anybody))
 	mux.Handle("POST /refresh", tokens.RefreshHandler())
-	return serve(ctx, *addr, mux)
+	return mux, keys, nil
+}
+
+// newSecret signs refresh tokens, which nobody but the issuer reads. With a secret
+// for them, a key in the directory is published no longer than its access tokens
+// need it. This secret is new at each start because the sessions are, too.
+func newSecret() (*signing.Schedule, error) {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	key, err := signing.NewSecret("HS256", "", secret, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	return signing.NewSchedule(key)
+}
+
+// reloadAtHangup is for operators who don't want to wait those ten seconds.
+func reloadAtHangup(ctx context.Context, keys *signing.Schedule) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			if err := keys.Reload(); err != nil { // the keys stay as they were
+				slog.Error("jwks: the directory of keys was not read", "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // anybody gets a token here, because this is about keys. Yours asks for a

@@ -55,7 +55,7 @@ func flags(command string) *flag.FlagSet { return flag.NewFlagSet("jwks "+comman
 func serve(ctx context.Context, addr string, handler http.Handler) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("-addr: %w", err)
 	}
 	fmt.Printf("listening on http://%s\n", listener.Addr())
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}

@@ -19,14 +19,24 @@ func runResource(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	keys, err := jwks.New(jwks.Config{URL: *url, Refresh: *refresh})
+	handler, stop, err := newResource(jwks.Config{URL: *url, Refresh: *refresh})
 	if err != nil {
-		return err
+		return fmt.Errorf("-jwks, -refresh: %w", err)
 	}
-	defer keys.Close()
+	defer stop()
+	return serve(ctx, *addr, handler)
+}
+
+// newResource also returns what ends the fetching of keys.
+func newResource(c jwks.Config) (handler http.Handler, stop func(), err error) {
+	keys, err := jwks.New(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	verify, err := claims.NewVerifier[struct{}](claims.Config{Issuer: issuerName, Audience: []string{audience}, Keys: keys})
 	if err != nil {
-		return err
+		keys.Close()
+		return nil, nil, err
 	}
 	guard := middleware.New(verify, middleware.Config{})
 	mux := http.NewServeMux()
@@ -36,7 +46,7 @@ func runResource(ctx context.Context, args []string) error {
 			http.Error(w, "keys are out of reach", http.StatusServiceUnavailable)
 		}
 	})
-	return serve(ctx, *addr, mux)
+	return mux, keys.Close, nil
 }
 
 func me(w http.ResponseWriter, r *http.Request) {

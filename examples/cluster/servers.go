@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
+	"database/sql"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // cluster is everything that runs.
@@ -149,10 +151,30 @@ func (c *cluster) startPostgres(ctx context.Context, found programs) error {
 		command.SysProcAttr = as
 		return command
 	})
-	if err == nil {
-		c.place.Postgres = fmt.Sprintf("postgres://gatehouse@%s/postgres?sslmode=disable", p.address())
+	if err != nil {
+		return err
 	}
-	return err
+	c.place.Postgres = fmt.Sprintf("postgres://gatehouse@%s/postgres?sslmode=disable", p.address())
+	return untilReady(ctx, c.place.Postgres)
+}
+
+// untilReady waits for PostgreSQL, which takes connections before it can be asked
+// anything.
+func untilReady(ctx context.Context, address string) error {
+	db, err := sql.Open("pgx", address)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		err := db.PingContext(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // unprivileged is who runs PostgreSQL, which refuses to be run by root; nil if we

@@ -101,7 +101,7 @@ func reloadAtHangup(ctx context.Context, keys *signing.Schedule) {
 }
 
 // anybody gets a token here, because this is about keys. Yours asks for a
-// password: see ../quickstart.
+// password: see examples/quickstart.
 func anybody(r *http.Request) (claims.Claims[struct{}], error) {
 	return claims.Claims[struct{}]{Subject: "anybody"}, nil
 }

@@ -33,6 +33,7 @@ type App struct {
 	accounts *Accounts
 	tokens   *issuer.Issuer[Account]
 	codes    *recovery.Recovery
+	mails    *ratelimit.Limiter
 	settings Settings
 }
 
@@ -80,6 +81,10 @@ func newApp(s Settings) (*App, error) {
 		ratelimit.Config{Name: "Account", Limit: ratelimit.Per(60, time.Minute), Key: subject, Logger: s.Logger},
 		ratelimit.Config{Name: "Admin", Limit: ratelimit.Per(600, time.Minute), Key: subject, Logger: s.Logger},
 	)
+	if err != nil {
+		return nil, err
+	}
+	app.mails, err = ratelimit.New(ratelimit.Config{Name: "RecoveryMail", Limit: ratelimit.Per(3, time.Hour), Logger: s.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +159,15 @@ func buildings(w http.ResponseWriter, r *http.Request) {
 	answer(w, []string{"Gatehouse 1", "Gatehouse 2"})
 }
 
-// findAccount returns what sends a recovery code, nil for unknown addresses.
-func (app *App) findAccount(_ context.Context, email string) (func(context.Context, string) error, error) {
+// findAccount returns what sends a recovery code, nil for unknown addresses. Known
+// or not, an address gets three mails an hour. Each mail voids the code before it:
+// without the limit, anybody could void the owner's code again and again.
+func (app *App) findAccount(ctx context.Context, email string) (func(context.Context, string) error, error) {
+	if d, err := app.mails.Allow(ctx, email); err != nil {
+		return nil, err
+	} else if !d.Allowed {
+		return nil, &lockout.BlockedError{RetryAfter: d.RetryAfter}
+	}
 	if _, _, ok := app.accounts.find(email); !ok {
 		return nil, nil
 	}
@@ -180,6 +192,6 @@ func anyAccount(*http.Request, string) (bool, error) { return true, nil }
 func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(v); err != nil {
-		slog.Error("answer", "err", err)
+		slog.Error("quickstart: an answer could not be written", "error", err)
 	}
 }

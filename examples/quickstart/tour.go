@@ -216,6 +216,9 @@ func (t *traveller) recover() {
 	right = t.mail.code(victim)
 	t.expect("set a new password with it", redeem(right), 204, "all sessions end with the old one")
 	t.expect("the same code again", redeem(right), 400, "a code is redeemed once")
+	fourth := start(victim)
+	t.expect("a fourth mail within the hour", fourth, 429, "three an hour: the owner's code is not voided without end")
+	t.check("mails to the account: "+fmt.Sprint(t.mail.count()), t.mail.count() == 2, "one of three was asked for while it was blocked")
 	t.expect("the old password", t.login(victim, demoPassword), 400, "it has been replaced")
 	t.expect("the sessions from before", t.do("POST", "/refresh", "", "grant_type", "refresh_token", "refresh_token", session.pair().Refresh), 400, "all have ended")
 }

@@ -25,7 +25,7 @@ func newProxy(upstream *url.URL, logger *slog.Logger) http.Handler {
 		logger = slog.Default()
 	}
 	fail := func(w http.ResponseWriter, r *http.Request, err error) {
-		logger.ErrorContext(r.Context(), "the service behind the gate does not answer", "err", err)
+		logger.ErrorContext(r.Context(), "the service behind the gate does not answer", "error", err)
 		http.Error(w, "the service does not answer", http.StatusBadGateway)
 	}
 	if upstream == nil {

@@ -1,4 +1,4 @@
-package main
+package examples_test
 
 import (
 	"os"
@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// TestREADMEShowsThisProgram keeps the README's first screen true: every line of
-// its Go blocks stands in main.go, in their order.
-func TestREADMEShowsThisProgram(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+// TestREADMEShowsResource keeps the README's first screen true: every line of its
+// Go blocks stands in resource/main.go, in their order.
+func TestREADMEShowsResource(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := os.ReadFile("main.go")
+	program, err := os.ReadFile("resource/main.go")
 	if err != nil {
 		t.Fatal(err)
 	}

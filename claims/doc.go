@@ -30,6 +30,8 @@
 // wrong iss, aud or use; a blank subject or one of more than 1024 bytes. Member
 // names are compared exactly, also in App.
 //
+// Configurations for well-known identity providers are in examples/providers.
+//
 // # Keys
 //
 // A [Key] is bound to one algorithm and, if it has one, to an id; a [KeySet]

@@ -45,6 +45,7 @@ var examples = map[string]struct {
 	"chi":        {declares: `r.Get("/public"`, path: "/public"},
 	"gin":        {declares: `r.GET("/public"`, path: "/public"},
 	"echo":       {declares: `e.GET("/public"`, path: "/public"},
+	"cors":       {declares: `"GET /me"`, path: "/me"},
 	"cluster":    {declares: `"GET /me"`, path: "/me"},
 	"facilioo":   {declares: `"POST /api/auth/login"`, path: "/api/auth/login"},
 	"datarhei":   {declares: `"POST /api/login"`, path: "/api/login"},

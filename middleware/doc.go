@@ -44,11 +44,19 @@
 // Bodies are problem documents (RFC 9457) of fixed text; Config.Deny writes
 // others. Any number of spaces may stand between scheme and token.
 //
+// # Pages of other origins
+//
+// CORS is mounted outside of guards and limits: cors(limit(mux)). A preflight
+// (OPTIONS) carries no token, and a guard makes no exception for it; and a script
+// can read a 401 or 429 only if CORS has marked that answer too. Allow scripts to
+// send Authorization, by name, since "*" does not cover it. Let them read what
+// guards and limits say: expose WWW-Authenticate, Retry-After, RateLimit and
+// RateLimit-Policy. The program in examples/cors does this, and its tests try it
+// in a browser.
+//
 // # Not here
 //
 // There is no list of paths to skip: what is public is not mounted behind a
-// guard, or behind Optional. There is no exception for OPTIONS: cross-origin
-// preflights are answered by a CORS handler mounted outside the guard. A
-// panic of the next handler, and [http.ErrAbortHandler] from anywhere, is left
+// guard, or behind Optional. A panic of the next handler, and [http.ErrAbortHandler] from anywhere, is left
 // to net/http.
 package middleware

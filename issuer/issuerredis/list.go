@@ -36,6 +36,7 @@ func (s *Store) listed(ctx context.Context, subject string) ([]issuer.Record, er
 	if err != nil {
 		return nil, err
 	}
+	// A record that is named for its subject stands on no list.
 	if named(subject, subject) && !slices.Contains(sessions, subject) {
 		sessions = append(sessions, subject)
 	}
@@ -47,6 +48,7 @@ func (s *Store) listed(ctx context.Context, subject string) ([]issuer.Record, er
 			return nil, err
 		}
 		for _, r := range some {
+			// The list is by digest, and remembers sessions that were replaced.
 			if r.Subject == subject {
 				records = append(records, r)
 			}
@@ -63,6 +65,8 @@ func (s *Store) loadAll(ctx context.Context, subject string, sessions []string) 
 	answers := make([]*redis.Cmd, len(sessions))
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, session := range sessions {
+			// The text and not its digest: in a pipeline a NOSCRIPT comes too late to
+			// send the text for one of many.
 			answers[i] = p.Eval(ctx, loadText, []string{s.sessionKey(session)})
 		}
 		return nil

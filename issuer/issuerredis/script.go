@@ -49,9 +49,9 @@ func once(ctx context.Context, client redis.UniversalClient, name, script, key s
 	return c, err
 }
 
-// sentOnce is a command that go-redis doesn't send again, as it would after a lost
-// answer: by then the script may have run, and would find its own version there
-// and take it for somebody else's.
+// sentOnce is a command that go-redis does not send again. It would after a lost answer.
+// But the script may have run: the second run would find the version that the first one
+// stored, and report that another caller had won.
 type sentOnce struct{ *redis.Cmd }
 
 func (sentOnce) NoRetry() bool { return true }

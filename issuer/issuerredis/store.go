@@ -36,7 +36,7 @@ func New(client redis.UniversalClient, c Config) (*Store, error) {
 
 var errNoStore = errors.New("issuerredis: the Store was not made by New")
 
-// begin bounds a call, and refuses what can't be done.
+// begin bounds a call in time, and refuses a zero Store and a context that has ended.
 func (s *Store) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if s == nil || s.client == nil {
 		return ctx, func() {}, errNoStore
@@ -89,6 +89,7 @@ func answered(session string, c *redis.Cmd) (issuer.Record, time.Time, error) {
 	}
 	value, _ := parts[2].(string)
 	r, err := parse(session, value)
+	// Redis removes a key when its time has come, by the millisecond before or after.
 	if err != nil || !now.Before(r.Expiry) {
 		return issuer.Record{}, now, err
 	}
@@ -108,7 +109,7 @@ func (s *Store) Swap(ctx context.Context, r issuer.Record) (bool, error) {
 	switch {
 	case err != nil:
 		return false, err
-	case r.Version == 0: // no record is followed by that
+	case r.Version == 0: // which follows no version
 		return false, nil
 	case len(r.Subject) > math.MaxUint16:
 		return false, fmt.Errorf("issuerredis: swap: subject has %d bytes", len(r.Subject))
@@ -134,7 +135,10 @@ func (s *Store) swap(ctx context.Context, r issuer.Record) (bool, error) {
 		said, err = s.trySwap(ctx, r, strconv.FormatInt(r.Expiry.UnixMilli(), 10))
 		return said == swapped && err == nil, err
 	}
-	if r.Version > 1 { // it is listed, most likely for long enough
+	// A session must be on its subject's list before it is there, or RevokeAll may miss
+	// it. The list is another key, on another machine of a Cluster, so one script can't
+	// write both: the list comes first.
+	if r.Version > 1 { // it is listed already, most likely for long enough
 		if said, err = s.trySwap(ctx, r, "0"); err != nil {
 			return false, err
 		}
@@ -151,8 +155,9 @@ func (s *Store) swap(ctx context.Context, r issuer.Record) (bool, error) {
 	return said == swapped && err == nil, err
 }
 
-// named reports whether a session has its subject's name, as in records that are
-// nobody's: those of recovery. List finds it by that, and no list outlives it.
+// named reports whether a session has its subject's name. So have the records of
+// package recovery, which belong to no subject. List finds such a record by its name,
+// and it needs no list.
 func named(session, subject string) bool { return session == subject && len(session) <= maxSession }
 
 const maxSession = 32 // issuer.Record
@@ -166,8 +171,8 @@ func (s *Store) trySwap(ctx context.Context, r issuer.Record, listed string) (in
 	return c.Int()
 }
 
-// list puts a session on its subject's list before anybody can need it there, and
-// returns until when it stands there. Doing so again, or in vain, does no harm.
+// list puts a session on its subject's list, and returns until when it stands there.
+// To do so twice does no harm, nor for a session that is never stored.
 func (s *Store) list(ctx context.Context, r issuer.Record) (until string, err error) {
 	c, err := listScript.run(ctx, s.client, s.subjectKey(r.Subject), r.Session, r.Expiry.UnixMilli())
 	if err != nil {

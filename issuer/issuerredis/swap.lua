@@ -4,7 +4,7 @@
 -- Returns 1 if the value was replaced, 0 if another version is there, and 2 if
 -- the list must be written first, for longer.
 local function damaged()
-	return redis.error_reply('ERR gatehouse: record is damaged')
+	return redis.error_reply('ERR gatehouse: record is damaged, or of a later version')
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -8,7 +8,7 @@ import (
 
 // Check reports, for a start-up check, whether the database can be reached, has
 // the schema, can be written, and keeps what it confirms: every mistake together.
-// It sees one connection of the pool, which is to be like the others.
+// It sees one connection of the pool, and takes the others to be like it.
 //
 // With a setting that Check refuses the Store works, but a crash can take back
 // refreshes that clients were told of. Those clients have to log in again.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// read does something that changes nothing.
+// read does something that changes nothing, and so may be done again.
 func (s *Store) read(ctx context.Context, do func(context.Context) error) error {
 	if s == nil || s.db == nil {
 		return errNoStore
@@ -17,6 +17,8 @@ func (s *Store) read(ctx context.Context, do func(context.Context) error) error 
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	return again(ctx, func(ctx context.Context) error {
+		// Not in New, which doesn't connect: an application may start before its
+		// database does.
 		if err := s.checkVersion(ctx); err != nil {
 			return err
 		}
@@ -49,10 +51,12 @@ const (
 func again(ctx context.Context, do func(context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := do(ctx)
+		// Only what has surely done nothing is done again. After a lost connection a
+		// second Swap would find the version of the first, and report that it lost.
 		if err == nil || !collided(err) {
 			return err
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause))
+		timer := time.NewTimer(pause/2 + rand.N(pause)) // or those who collided meet again
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -62,9 +66,9 @@ func again(ctx context.Context, do func(context.Context) error) error {
 	}
 }
 
-// collided reports whether err says that the database did nothing because of
-// somebody else, and would do it now. Other errors, of connections above all,
-// say nothing about what was done.
+// collided reports whether err says that the database did nothing because another
+// caller was in its way, and may do it now. Other errors, above all those of
+// connections, say nothing about what was done.
 //
 // Drivers have no common error type: those for PostgreSQL have SQLState, modernc's
 // for SQLite has Code, and all for SQLite have its text.

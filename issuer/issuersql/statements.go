@@ -29,8 +29,8 @@ const (
 	change = `UPDATE "TABLE" SET version = version + 1, expiry = $1, data = $2
 		WHERE session = $3 AND version = $4 AND expiry > NOW`
 
-	// Rows that somebody is changing are left for the next time. An array, because
-	// a subquery might be run more than once, and then remove more.
+	// Rows that another statement is changing are left for the next time. An array,
+	// because a subquery might be run more than once, and then remove more.
 	expiredPostgreSQL = `DELETE FROM "TABLE" WHERE session = ANY (ARRAY(
 		SELECT session FROM "TABLE" WHERE expiry <= (SELECT NOW) ORDER BY expiry LIMIT $1 FOR UPDATE SKIP LOCKED))`
 

@@ -36,6 +36,8 @@ func New(db *sql.DB, c Config) (*Store, error) {
 	}
 	s := &Store{db: db, config: c, statements: newStatements(c.Dialect, c.Table)}
 	if c.Dialect == SQLite {
+		// SQLite lets one connection write, and the others poll for their turn. In a
+		// queue of our own they wake up in order and at once.
 		s.writing = make(chan struct{}, 1)
 	}
 	return s, nil
@@ -55,13 +57,14 @@ func (s *Store) Load(ctx context.Context, session string) (r issuer.Record, now 
 	return r, now, nil
 }
 
+// load is one statement, so that the time and the record are of one moment.
 func (s *Store) load(ctx context.Context, session string) (issuer.Record, time.Time, error) {
 	var now int64
 	var id sql.NullString
 	var version, expiry sql.NullInt64
 	var subject, data []byte
 	err := s.db.QueryRowContext(ctx, s.statements.load, session).Scan(&now, &id, &subject, &version, &expiry, &data)
-	if err != nil || !id.Valid {
+	if err != nil || !id.Valid { // there is always a row, for the time
 		return issuer.Record{}, time.UnixMilli(now), err
 	}
 	r, err := record(id.String, subject, version.Int64, expiry.Int64, data)
@@ -77,9 +80,11 @@ func (s *Store) Swap(ctx context.Context, r issuer.Record) (bool, error) {
 		return false, ctx.Err()
 	}
 	data := r.Data
-	if data == nil {
+	if data == nil { // which a driver would write as NULL
 		data = []byte{}
 	}
+	// One statement decides and stores. To load first, and then to update what was
+	// found, would let two callers win.
 	statement := s.statements.change
 	parameters := []any{r.Expiry.UnixMilli(), data, r.Session, int64(r.Version - 1)}
 	if r.Version == 1 {
@@ -120,7 +125,7 @@ func (s *Store) list(ctx context.Context, subject string) ([]issuer.Record, erro
 			return nil, err
 		}
 		r, err := record(id, subject, version, expiry, data)
-		if err != nil {
+		if err != nil { // RevokeAll must not overlook a session
 			return nil, err
 		}
 		records = append(records, r)

@@ -18,7 +18,7 @@ import (
 // latency is what Slow adds where callers shall overlap.
 const latency = 5 * time.Millisecond
 
-// at once runs n goroutines and waits for them.
+// atOnce runs n goroutines and waits for them.
 func atOnce(n int, run func(i int)) {
 	var all sync.WaitGroup
 	for i := range n {
@@ -35,7 +35,7 @@ func oneWins(t *testing.T, open opener) {
 		var won atomic.Int64
 		atOnce(50, func(i int) {
 			mine := r
-			mine.Data = bytes.Repeat([]byte{byte(i)}, 50+i)
+			mine.Data = bytes.Repeat([]byte{byte(i)}, 50+i) // so a mixture of two would show
 			swapped, err := s.Swap(t.Context(), mine)
 			if err != nil {
 				t.Errorf("Swap: %v", err)
@@ -127,8 +127,9 @@ func issue(t *testing.T, node *issuer.Issuer[struct{}], subject string) issuer.P
 // callers is how many present one refresh token at once.
 const callers = 1000
 
-// oneSuccess presents one token a thousand times at once. Exactly one caller may
-// get a successor, and the others' are spent tokens that came back.
+// oneSuccess presents one token a thousand times at once, without grace. Exactly one
+// caller gets a successor. The tokens of all others are spent tokens that came back, so
+// the session has ended.
 func oneSuccess(t *testing.T, open opener) {
 	all := nodes(t, Slow(open(t), latency), 0)
 	first := issue(t, all[0], name())

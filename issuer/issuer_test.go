@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,8 +164,9 @@ func TestZeroValuesRefuse(t *testing.T) {
 	if keys, err := tokens.KeySet().Keys(ctx, claims.Header{}); err == nil || keys != nil {
 		t.Error("a zero Issuer has keys")
 	}
-	if _, err := signing.NewSchedule(new(signing.Key)); err == nil {
-		t.Error("a zero Key is scheduled")
+	w := httptest.NewRecorder()
+	if tokens.JWKS().ServeHTTP(w, httptest.NewRequest("GET", "/jwks.json", nil)); w.Code != 503 {
+		t.Errorf("a zero Issuer publishes keys: %d %s", w.Code, w.Body)
 	}
 	if _, _, err := new(issuer.MemoryStore).Load(ctx, "s"); err == nil {
 		t.Error("a zero MemoryStore loads")

@@ -82,6 +82,17 @@ func (k *Key) fits(input string) error {
 			return nil
 		}
 	}
+	if err := k.named(header); err != nil {
+		return err
+	}
+	known := strings.Clone(header) // or the claims behind it would stay in memory too
+	k.signed[1].Store(k.signed[0].Load())
+	k.signed[0].Store(&known)
+	return nil
+}
+
+// named returns why a header, encoded, does not name this key.
+func (k *Key) named(header string) error {
 	var said struct {
 		Algorithm string  `json:"alg"`
 		KeyID     *string `json:"kid"`
@@ -96,8 +107,5 @@ func (k *Key) fits(input string) error {
 	case said.Algorithm != k.Algorithm() || said.KeyID != nil && *said.KeyID != k.ID():
 		return fmt.Errorf("signing: what is to be signed has a header that does not name the %v", k)
 	}
-	header = strings.Clone(header) // or the claims behind it would stay in memory too
-	k.signed[1].Store(k.signed[0].Load())
-	k.signed[0].Store(&header)
 	return nil
 }

@@ -56,8 +56,8 @@ func (r *keyring) at(now time.Time) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Verifiers ask for every token. A plan is good until the schedule is replaced or
-	// a key comes or goes; the clock may also be set back, to before the plan.
+	// Verifiers ask for every token, so a plan is kept until the schedule is replaced or
+	// a key comes or goes. It is not for a caller that read the clock before it was made.
 	if p := r.last.Load(); p != nil && p.keys == keys && !now.Before(p.from) && now.Before(p.until) {
 		return p, nil
 	}

@@ -44,11 +44,13 @@ func NewKey(alg string, signer crypto.Signer, from time.Time) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing: %s key: %w", alg, err)
 	}
-	jwk, kid := publish(alg, public)
+	_, kid := publish(alg, public)
 	verifies, err := claims.NewKey(alg, kid, public)
 	if err != nil {
 		return nil, fmt.Errorf("signing: key does not fit: %w", err)
 	}
+	alg = verifies.Algorithm() // the name by which verifiers know it
+	jwk, _ := publish(alg, public)
 	sign, err := signature(alg, signer, public)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %s key %s: %w", alg, kid, err)

@@ -23,6 +23,9 @@ import (
 // signatures is a JWS signature (RFC 7518 §3), not yet encoded.
 func signature(alg string, signer crypto.Signer, public crypto.PublicKey) (func(string) ([]byte, error), error) {
 	method := jwt.GetSigningMethod(alg)
+	if method == nil {
+		return nil, fmt.Errorf("algorithm %q is not supported", alg)
+	}
 	switch key := signer.(type) {
 	case ed25519.PrivateKey:
 		if len(key) != ed25519.PrivateKeySize {

@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/claims/jwks"
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 )
@@ -196,6 +197,77 @@ func parseAccount(text string) (a Account, err error) {
 		}
 	}
 	return a, nil
+}
+
+// runResource serves until ctx ends, and returns the exit status.
+func runResource(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	c := ResourceConfig{Logger: slog.New(slog.NewTextHandler(stderr, nil))}
+	files := jwks.FilesConfig{PEMAlgorithm: "RS256", Logger: c.Logger}
+	addr := "127.0.0.1:0"
+	f := flag.NewFlagSet("facilioo resource", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Func("addr", "`HOST:PORT` to listen on (default 127.0.0.1:0)", address(&addr))
+	f.Func("keys", "`PATH` of a file of public keys, PEM or JWK Set, or of a directory of them; repeatable", func(text string) error {
+		files.Paths = append(files.Paths, text)
+		return nil
+	})
+	f.Func("refresh", "how often the files are looked at (default 10s)", between(&files.Interval, time.Second, 24*time.Hour))
+	f.Func("party", "`PARTY` that sees buildings, a name or number; repeatable (default PropertyManagementCompany and Admin)", func(text string) error {
+		p, known := partyOf(text)
+		if c.Parties = append(c.Parties, p); !known {
+			return errors.New("is neither the name nor the number of a party type")
+		}
+		return nil
+	})
+	f.Func("party-member", "`NAME` of the token's member that holds the party type (default partyType)", partyMember(&c.PartyMember))
+	if status, done := parsed(f, args); done {
+		return status
+	}
+	if c.Parties == nil {
+		c.Parties = []claims.Party{PropertyManagementCompany, Admin}
+	}
+	keys, err := jwks.NewFiles(files)
+	if err != nil {
+		fmt.Fprintln(stderr, "facilioo resource: -keys:", err)
+		return 2
+	}
+	c.Keys = keys
+	handler, err := NewResource(c)
+	if err != nil {
+		fmt.Fprintln(stderr, "facilioo resource:", err)
+		return 2
+	}
+	return serve(ctx, addr, handler, stdout, stderr)
+}
+
+// runNext writes the key that the server signs with next, and returns the exit
+// status.
+func runNext(args []string, stdout, stderr io.Writer) int {
+	var dir, public string
+	in := 48 * time.Hour
+	f := flag.NewFlagSet("facilioo next", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&dir, "keys", "", "`DIR` of the private keys; it is made if it isn't there")
+	f.StringVar(&public, "public", "", "`FILE` for the public halves of all keys, for those who verify by files")
+	f.Func("in", "when the key begins to sign: after all who verify have it, 0s for the first (default 48h)", func(text string) (err error) {
+		if in, err = time.ParseDuration(text); err != nil || in < 0 || in > 366*24*time.Hour {
+			return errors.New("must be a duration from 0s to 8784h")
+		}
+		return nil
+	})
+	if status, done := parsed(f, args); done {
+		return status
+	}
+	err := errors.New("-keys: is needed")
+	if dir != "" {
+		var path string
+		if path, err = WriteNext(dir, public, time.Now().Add(in)); err == nil {
+			fmt.Fprintln(stdout, "wrote", path)
+			return 0
+		}
+	}
+	fmt.Fprintln(stderr, "facilioo next:", strings.NewReplacer("dir: ", "-keys: ", "public: ", "-public: ").Replace(err.Error()))
+	return 2
 }
 
 // parsed reads flags. If that is all there is to do, it returns the exit status.

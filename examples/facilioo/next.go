@@ -7,9 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,46 +15,20 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
-// runNext writes the key that the server signs with next: the whole of a
-// rotation. The server finds it by itself, and so do those who verify by the
-// file of public halves.
-func runNext(args []string, stdout, stderr io.Writer) int {
-	var dir, public string
-	in := 48 * time.Hour
-	f := flag.NewFlagSet("facilioo next", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.StringVar(&dir, "keys", "", "`DIR` of the private keys; it is made if it isn't there")
-	f.StringVar(&public, "public", "", "`FILE` for the public halves of all keys, for those who verify by files")
-	f.Func("in", "when the key begins to sign: after all who verify have it, 0s for the first (default 48h)", func(text string) (err error) {
-		if in, err = time.ParseDuration(text); err != nil || in < 0 || in > 366*24*time.Hour {
-			return errors.New("must be a duration from 0s to 8784h")
-		}
-		return nil
-	})
-	if status, done := parsed(f, args); done {
-		return status
-	}
-	err := errors.New("-keys: is needed")
-	if dir != "" {
-		var path string
-		if path, err = writeNext(dir, public, time.Now().Add(in)); err == nil {
-			fmt.Fprintln(stdout, "wrote", path)
-			return 0
-		}
-	}
-	fmt.Fprintln(stderr, "facilioo next:", err)
-	return 2
-}
-
-// writeNext writes a private key as signing.LoadSchedule reads it: named for
-// the second from which it signs, readable by nobody else, and there only when
-// it is whole. The public halves come first: nobody may see a token before they
-// can see its key.
-func writeNext(dir, public string, from time.Time) (path string, err error) {
+// WriteNext writes the private key that signs from a time on into dir, which is
+// made if it isn't there. Before, it writes the public halves of all keys in dir
+// into the file public, unless that is "". This is the whole of a rotation: a
+// server that follows dir finds the key by itself, and those who verify by the
+// file find its public half.
+//
+// The key is written as signing.LoadSchedule reads it: named for the second from
+// which it signs, readable by nobody else, and there only when it is whole. The
+// public halves come first: nobody may see a token before its key.
+func WriteNext(dir, public string, from time.Time) (path string, err error) {
 	from = from.UTC().Truncate(time.Second)
 	path = filepath.Join(dir, from.Format("20060102T150405Z")+".pem")
 	if public != "" && filepath.Clean(filepath.Dir(public)) == filepath.Clean(dir) {
-		return "", errors.New("-public: must not lie in the directory of the private keys")
+		return "", errors.New("public: must not lie in the directory of the private keys")
 	}
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -76,11 +48,11 @@ func writeNext(dir, public string, from time.Time) (path string, err error) {
 		text, err = bundle(keys, false)
 	}
 	if err != nil {
-		return "", fmt.Errorf("-keys: %w", err)
+		return "", fmt.Errorf("dir: %w", err)
 	}
 	if public != "" {
 		if err := place(public, text, 0o644); err != nil {
-			return "", fmt.Errorf("-public: %w", err)
+			return "", fmt.Errorf("public: %w", err)
 		}
 	}
 	return path, place(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)

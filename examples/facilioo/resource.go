@@ -2,18 +2,13 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
-	"github.com/gatehouse-go/gatehouse/claims/jwks"
 	"github.com/gatehouse-go/gatehouse/middleware"
 )
 
@@ -79,45 +74,4 @@ func buildings(w http.ResponseWriter, r *http.Request) {
 		Company int `json:"companyId"`
 	}
 	ok(w, []building{{100 + who.Company, who.Company}})
-}
-
-// runResource serves until ctx ends, and returns the exit status.
-func runResource(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	c := ResourceConfig{Logger: slog.New(slog.NewTextHandler(stderr, nil))}
-	files := jwks.FilesConfig{PEMAlgorithm: "RS256", Logger: c.Logger}
-	addr := "127.0.0.1:0"
-	f := flag.NewFlagSet("facilioo resource", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.Func("addr", "`HOST:PORT` to listen on (default 127.0.0.1:0)", address(&addr))
-	f.Func("keys", "`PATH` of a file of public keys, PEM or JWK Set, or of a directory of them; repeatable", func(text string) error {
-		files.Paths = append(files.Paths, text)
-		return nil
-	})
-	f.Func("refresh", "how often the files are looked at (default 10s)", between(&files.Interval, time.Second, 24*time.Hour))
-	f.Func("party", "`PARTY` that sees buildings, a name or number; repeatable (default PropertyManagementCompany and Admin)", func(text string) error {
-		p, known := partyOf(text)
-		if c.Parties = append(c.Parties, p); !known {
-			return errors.New("is neither the name nor the number of a party type")
-		}
-		return nil
-	})
-	f.Func("party-member", "`NAME` of the token's member that holds the party type (default partyType)", partyMember(&c.PartyMember))
-	if status, done := parsed(f, args); done {
-		return status
-	}
-	if c.Parties == nil {
-		c.Parties = []claims.Party{PropertyManagementCompany, Admin}
-	}
-	keys, err := jwks.NewFiles(files)
-	if err != nil {
-		fmt.Fprintln(stderr, "facilioo resource: -keys:", err)
-		return 2
-	}
-	c.Keys = keys
-	handler, err := NewResource(c)
-	if err != nil {
-		fmt.Fprintln(stderr, "facilioo resource:", err)
-		return 2
-	}
-	return serve(ctx, addr, handler, stdout, stderr)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
@@ -289,6 +290,23 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
+}
+
+// TestLife has tokens live no longer than refresh tokens, if there are any.
+func TestLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := platform(t)
+		config.RefreshLife = time.Hour
+		for refreshable, exp := range map[bool]string{false: "2000-01-02T00:00", true: "2000-01-01T01:00"} {
+			config.RefreshTokens = refreshable
+			iot, err := New(config)
+			c := mounted(t, iot, err)
+			c.login("admin@example.com", "secret:of:admin")
+			if got := segment(t, c.access, 1); !strings.Contains(got, `"exp":"`+exp) {
+				t.Errorf("%v: %s", refreshable, got)
+			}
+		}
+	})
 }
 
 // TestFlags gives what is wrong: the flag is named, and nothing serves.

@@ -128,10 +128,7 @@ func TestRecovery(t *testing.T) {
 	if len(codes) != 1 || len(codes[0]) != 6 {
 		t.Fatalf("codes %q", codes)
 	}
-	wrong := "000000"
-	if codes[0] == wrong {
-		wrong = "000001"
-	}
+	wrong := other(codes[0])
 	c.expect(400, "PUT", "/api/auth/change-password-with-recovery-code", `{"email":"contractor@example.com","password":"short","recoveryCode":"`+codes[0]+`"}`)
 	for range 5 {
 		for _, email := range []string{"contractor@example.com", "nobody@example.com"} {
@@ -197,17 +194,26 @@ func TestSecondFactor(t *testing.T) {
 		return got
 	}
 	codes := mails(t, dir)
-	wrong := "000000"
-	if codes[0] == wrong {
-		wrong = "000001"
+	if len(codes) != 1 {
+		t.Fatalf("codes %q", codes)
 	}
-	same(t, "wrong code", golden(with(wrong)), golden(c.login("manager@example.com", "guess")))
+	same(t, "wrong code", golden(with(other(codes[0]))), golden(c.login("manager@example.com", "guess")))
 	if got := with(codes[0]); got.status != 200 || c.access == "" {
 		t.Errorf("right code: %d %s", got.status, got.body)
 	}
 	if got := with(codes[0]); got.status != 401 {
 		t.Errorf("right code again: %d", got.status)
 	}
+	c.expect(200, "POST", recoverPassword, `{"email":"manager@example.com"}`)
+	if codes = mails(t, dir); len(codes) != 2 {
+		t.Fatalf("codes %q", codes)
+	}
+	if got := with(codes[1]); got.status != 401 {
+		t.Errorf("a recovery code as second factor: %d", got.status)
+	}
+	c.login("manager@example.com", "secret-of-manager")
+	codes = mails(t, dir)
+	c.expect(400, "PUT", changePassword, `{"email":"manager@example.com","password":"another-secret","recoveryCode":"`+codes[len(codes)-1]+`"}`)
 }
 
 func TestLimit(t *testing.T) {

@@ -22,6 +22,10 @@ type appReader struct {
 	taken  []string // members that are not App's
 }
 
+// innerBounds are those of an object that stands in a payload. The whole payload was
+// held against its bounds before, so that only the depth still counts.
+var innerBounds = strict.Bounds{Depth: jws.Bounds.Depth, Members: maxMembers, InnerDuplicates: true}
+
 // valueReader decodes a value that strict.Object has passed into v.
 type valueReader func(raw []byte, v reflect.Value) error
 
@@ -60,8 +64,8 @@ func (r *appReader) readLoose(members []strict.Member, app reflect.Value) error 
 		if containsFold(r.taken, string(m.Name)) {
 			continue
 		}
-		var v any
-		if err := json.Unmarshal(m.Value, &v); err != nil {
+		v, err := anyOf(m.Value)
+		if err != nil {
 			return fmt.Errorf("%w %s", errMemberType, quoted(string(m.Name)))
 		}
 		all[string(m.Name)] = v
@@ -103,7 +107,7 @@ func (s *structReader) fill(members []strict.Member, v reflect.Value) error {
 
 func (s *structReader) read(raw []byte, v reflect.Value) error {
 	var few [16]strict.Member
-	members, err := strict.Object(raw, jws.Bounds, few[:0])
+	members, err := strict.Object(raw, innerBounds, few[:0])
 	if err != nil {
 		return errMemberType
 	}
@@ -181,8 +185,61 @@ func isUnmarshaler(t reflect.Type) bool {
 	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
-// reader returns how values of t are decoded. Types that decode themselves, any
-// and []byte go to encoding/json: none of them matches names without case.
+// anyOf decodes a value that strict.Object has passed into what encoding/json
+// makes of it with UseNumber: a number stays as it is written, because a float64
+// has no room for all the digits of an id above 2^53.
+func anyOf(raw []byte) (any, error) {
+	switch raw[0] {
+	case '"':
+		text, ok := strict.Text(raw)
+		if !ok {
+			return nil, errMemberType
+		}
+		return text, nil
+	case 't', 'f':
+		return raw[0] == 't', nil
+	case 'n':
+		return nil, nil
+	case '[':
+		list := []any{}
+		_, err := strict.Elements(raw, func(element []byte) error {
+			v, err := anyOf(element)
+			list = append(list, v)
+			return err
+		})
+		return list, err
+	case '{':
+		var few [16]strict.Member
+		members, err := strict.Object(raw, innerBounds, few[:0])
+		if err != nil {
+			return nil, errMemberType
+		}
+		object := make(map[string]any, len(members))
+		for _, m := range members {
+			if object[string(m.Name)], err = anyOf(m.Value); err != nil {
+				return nil, err
+			}
+		}
+		return object, nil
+	}
+	// A number that no float64 comes near to is refused, as encoding/json does: its
+	// digits could fill the memory of a handler that writes them out.
+	if _, err := strconv.ParseFloat(string(raw), 64); err != nil {
+		return nil, errMemberType
+	}
+	return json.Number(raw), nil
+}
+
+func readAny(raw []byte, v reflect.Value) error {
+	value, err := anyOf(raw)
+	if err == nil && value != nil {
+		v.Set(reflect.ValueOf(value))
+	}
+	return err
+}
+
+// reader returns how values of t are decoded. Types that decode themselves and
+// []byte go to encoding/json: neither matches names without case.
 func (c *compiler) reader(t reflect.Type) (valueReader, error) {
 	if c.depth++; c.depth > jws.Bounds.Depth {
 		return nil, fmt.Errorf("type %v nests too deeply", t)
@@ -190,7 +247,9 @@ func (c *compiler) reader(t reflect.Type) (valueReader, error) {
 	defer func() { c.depth-- }()
 	isBytes := t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 	switch {
-	case isUnmarshaler(t), t == reflect.TypeFor[any](), isBytes:
+	case t == reflect.TypeFor[any]():
+		return readAny, nil
+	case isUnmarshaler(t), isBytes:
 		return func(raw []byte, v reflect.Value) error { return json.Unmarshal(raw, v.Addr().Interface()) }, nil
 	case t == reflect.TypeFor[json.Number]():
 		return readNumber, nil
@@ -304,7 +363,7 @@ func (c *compiler) mapping(t reflect.Type) (valueReader, error) {
 	}
 	read, err := c.reader(t.Elem())
 	return func(raw []byte, v reflect.Value) error {
-		members, err := strict.Object(raw, jws.Bounds, nil)
+		members, err := strict.Object(raw, innerBounds, nil)
 		if err != nil {
 			return errMemberType
 		}

@@ -34,8 +34,8 @@ func TestPayloadAttacks(t *testing.T) {
 		{"CL-02 now", exp(`1700000000`), claims.ErrExpired},
 		{"CL-02 a second later", exp(`1700000001`), nil},
 		{"CL-03", `{"iss":"iss1","sub":"alice","aud":"api"}`, claims.ErrMissing},
-		{"CL-04", exp(`0`), claims.ErrDate},
-		{"CL-05 null", exp(`null`), claims.ErrMemberType},
+		{"CL-04", exp(`0`), claims.ErrExpired},
+		{"CL-05 null", exp(`null`), claims.ErrMissing},
 		{"CL-05 empty", exp(`""`), claims.ErrMemberType},
 		{"CL-05 quoted", exp(`"1700000100"`), claims.ErrMemberType},
 		{"CL-05 true", exp(`true`), claims.ErrMemberType},
@@ -56,10 +56,10 @@ func TestPayloadAttacks(t *testing.T) {
 		{"CL-07 int64", exp(`9223372036854775807`), claims.ErrDate},
 		{"CL-07 beyond int64", exp(`9223372036854775808`), claims.ErrDate},
 		{"CL-07 -1", exp(`-1`), claims.ErrDate},
-		{"CL-07 -0", exp(`-0`), claims.ErrDate},
+		{"CL-07 -0", exp(`-0`), claims.ErrExpired},
 		{"CL-07 -1e300", exp(`-1e300`), claims.ErrDate},
 		{"CL-07 1e400", exp(`1e400`), claims.ErrDate},
-		{"CL-07 1e-400", exp(`1e-400`), claims.ErrDate},
+		{"CL-07 1e-400", exp(`1e-400`), claims.ErrExpired},
 		{"CL-08 NaN", exp(`NaN`), claims.ErrSyntax},
 		{"CL-08 Infinity", exp(`Infinity`), claims.ErrSyntax},
 		{"CL-08 0x10", exp(`0x10`), claims.ErrSyntax},
@@ -74,7 +74,7 @@ func TestPayloadAttacks(t *testing.T) {
 		{"CL-10 a second early", with(`"nbf":1700000001`), claims.ErrNotYet},
 		{"CL-10 now", with(`"nbf":1700000000`), nil},
 		{"CL-10 string", with(`"nbf":"1700000000"`), claims.ErrMemberType},
-		{"CL-10 null", with(`"nbf":null`), claims.ErrMemberType},
+		{"CL-10 null", with(`"nbf":null`), nil},
 		{"CL-10 after exp", with(`"nbf":1700000101`), claims.ErrDate},
 		{"CL-11", with(`"iat":1700003600`), claims.ErrNotYet},
 		{"CL-11 a second", with(`"iat":1700000001`), claims.ErrNotYet},
@@ -86,7 +86,7 @@ func TestPayloadAttacks(t *testing.T) {
 		{"CL-14 []", aud(`[]`), claims.ErrAudience},
 		{"CL-14 empty", aud(`""`), claims.ErrAudience},
 		{"CL-14 [empty]", aud(`[""]`), claims.ErrMemberType},
-		{"CL-14 null", aud(`null`), claims.ErrMemberType},
+		{"CL-14 null", aud(`null`), claims.ErrMissing},
 		{"CL-14 number", aud(`5`), claims.ErrMemberType},
 		{"CL-14 true", aud(`true`), claims.ErrMemberType},
 		{"CL-14 object", aud(`{"api":1}`), claims.ErrMemberType},
@@ -116,7 +116,7 @@ func TestPayloadAttacks(t *testing.T) {
 		{"CL-18 empty", sub(`"sub":"",`), claims.ErrSubject},
 		{"CL-18 blank", sub(`"sub":"  ",`), claims.ErrSubject},
 		{"CL-18 number", sub(`"sub":5,`), claims.ErrMemberType},
-		{"CL-18 null", sub(`"sub":null,`), claims.ErrMemberType},
+		{"CL-18 null", sub(`"sub":null,`), claims.ErrMissing},
 		{"CL-18 object", sub(`"sub":{"id":1},`), claims.ErrMemberType},
 		{"CL-18 10 KiB", sub(`"sub":"` + strings.Repeat("a", 10<<10) + `",`), claims.ErrSubject},
 		{"CL-18 the most", sub(`"sub":"` + strings.Repeat("a", 1024) + `",`), nil},
@@ -249,7 +249,8 @@ func TestClaimAttacks(t *testing.T) {
 		c.Issuer, c.Dialect.InsecureNoIssuer = "", true
 		v := must(claims.NewVerifier[map[string]any](c))
 		accepted(t, v, tokenOf("HS256", `{"sub":"alice","aud":"api","exp":1700000100}`))
-		for _, iss := range []string{`"iss1"`, `""`, `null`, `5`} {
+		accepted(t, v, tokenOf("HS256", `{"iss":null,"sub":"alice","aud":"api","exp":1700000100}`))
+		for _, iss := range []string{`"iss1"`, `""`, `"null"`, `5`, `{}`} {
 			refused(t, v, tokenOf("HS256", `{"iss":`+iss+`,"sub":"alice","aud":"api","exp":1700000100}`), claims.ErrIssuer)
 		}
 	})
@@ -268,7 +269,7 @@ func TestClaimAttacks(t *testing.T) {
 		}
 		// In a map the look-alikes of registered members do not appear at all.
 		loose := accepted(t, verifierOf(keyOf("HS256", "")), tokenOf("HS256", strings.TrimSuffix(goodPayload, "}")+`,"SUB":"root","Exp":9,"own":1}`))
-		if len(loose.App) != 1 || loose.App["own"] != 1.0 {
+		if len(loose.App) != 1 || loose.App["own"] != json.Number("1") {
 			t.Errorf("App is %v", loose.App)
 		}
 	})
@@ -461,7 +462,7 @@ func TestAppOfEveryKind(t *testing.T) {
 		Next   *limits        `json:"next"`
 		Pair   []limits       `json:"pair"`
 	}
-	want := app{limits{true}, "9007199254740993", 9007199254740993, []any{1.5, "x"}, map[string]int{"a": 1}, &limits{true}, []limits{{true}, {false}}}
+	want := app{limits{true}, "9007199254740993", 9007199254740993, []any{json.Number("1.5"), "x"}, map[string]int{"a": 1}, &limits{true}, []limits{{true}, {false}}}
 	written := encode(t, claims.Dialect{}, claims.Header{Algorithm: "EdDSA"}, claims.Claims[app]{Use: claims.Access, Issuer: "iss1", Subject: "a", Audience: []string{"api"}, Expiry: moment.Add(time.Hour), App: want})
 	v := must(claims.NewVerifier[app](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: setOf(keyOf("EdDSA", ""))}))
 	c, err := v.VerifyAt(t.Context(), signed(t, written, pairs()["EdDSA"].private.(ed25519.PrivateKey)), moment)

@@ -11,8 +11,8 @@ import (
 // a struct whose fields are decoded, exactly by their json names, from the
 // same JSON object as the registered claims, or a map[string]any that receives
 // every member that has no field here. struct{} is right when there is none.
-// In a map numbers are float64, which is exact for integers up to 2^53; a struct
-// field of an integer type or json.Number is exact.
+// In a map, and in a field of type any, numbers are [json.Number]: every digit of an
+// id above 2^53 is kept, also when the map is written again.
 //
 // Whoever gets Claims may change them, as they are a [Claims.Clone]; only those
 // of [Verifier.VerifyShared] belong to others too.

@@ -14,6 +14,8 @@ const (
 	// of header lines.
 	defaultMaxBytes = 16 << 10
 	maxLeeway       = 5 * time.Minute
+	// maxMembers bounds Config.MaxMembers.
+	maxMembers = 1 << 16
 )
 
 // Config says whose tokens a [Verifier] accepts. Issuer, Audience and Keys are

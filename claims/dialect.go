@@ -18,23 +18,57 @@ import (
 //
 // Every dialect must tell access from refresh by at least one of the types,
 // UseMember and RefreshMark. All that are set are checked.
+//
+// # ID tokens and other kinds
+//
+// A verifier of access tokens refuses an ID token also where the header says
+// nothing but "JWT", or nothing at all (RFC 8725 §3.12). Where typ does not end
+// in "+jwt" and UseMember is not set, it refuses tokens with one of these marks:
+//
+//   - nonce, at_hash, c_hash or s_hash (OpenID Connect Core §2, §3.3.2.11);
+//   - auth_time without scope and without a client: an access token with auth_time
+//     names its client (RFC 9068 §2.2, §2.2.1);
+//   - events, as logout tokens and security events have it;
+//   - typ, token_use, token_type, type or use that says "refresh", "id" or
+//     "logout", in the usual spellings.
+//
+// Some kinds can't be told apart in this way. What then helps: a UseMember with its
+// words, AccessHas and AccessLacks, or Config.MaxLife where only the lifetime
+// differs.
 type Dialect struct {
 	// AccessType and RefreshType are the typ header parameters, "at+jwt" and
 	// "rt+jwt" if empty (RFC 9068 §2.1). They are compared as media types:
 	// without regard to case and with or without "application/" (RFC 7515
-	// §4.1.9). Many providers write "JWT".
+	// §4.1.9). Many providers write "JWT", for ID tokens too: see above.
 	AccessType, RefreshType string
+	// MoreAccessTypes are further typ of access tokens. They are read and never
+	// written: for an issuer that writes "JWT" today and "at+jwt" tomorrow.
+	MoreAccessTypes []string
 	// AbsentType also accepts an access token whose header has no typ, which
 	// RFC 7519 §5.1 allows.
 	AbsentType bool
 	// TypeFirst writes typ before alg in the header.
 	TypeFirst bool
 
-	// UseMember names a member that holds "access" or "refresh".
-	UseMember string
+	// UseMember names a member that says what a token is for: one of AccessWords,
+	// "access" if there are none, or RefreshWord, "refresh" if empty. Any other word
+	// is refused, such as "id". Words are compared exactly. The first of AccessWords
+	// is written. Keycloak has typ with "Bearer" and "Refresh", Amazon Cognito
+	// token_use with "access".
+	UseMember   string
+	AccessWords []string
+	RefreshWord string
 	// RefreshMark names a member that every refresh token has and no access
 	// token may have. Its value is Claims.AccessID.
 	RefreshMark string
+
+	// AccessHas names members that every access token has, and their values: text
+	// as it stands, numbers and booleans as JSON writes them. Without values any
+	// will do. AccessLacks names members that no access token has. A member that is
+	// null is absent. Microsoft Entra's access tokens have scp or roles, for example,
+	// and its ID tokens have no scp.
+	AccessHas   map[string][]string
+	AccessLacks []string
 
 	// PartyMember names the member that holds the party, "party" if empty. It
 	// is a string, or with NumericParty an integer.
@@ -43,10 +77,19 @@ type Dialect struct {
 
 	// ScopeMember names the member that holds the scope, "scope" if empty; some
 	// providers write "scp". It is a string of names with spaces between them (RFC
-	// 8693 §4.2), or with ScopeList an array of such names.
+	// 8693 §4.2), or with ScopeList an array of such names. With ScopeEither both
+	// are read: .NET writes one scope as a string, and several as an array.
 	ScopeMember string
 	ScopeList   bool
+	ScopeEither bool
 
+	// SubjectMember names the member that holds the subject, "sub" if empty. A
+	// member sub is then App's.
+	SubjectMember string
+	// NumericSubject reads a subject that is an integer, or a string of the same
+	// digits, and writes an integer. Claims.Subject is its digits. RFC 7519 §4.1.2
+	// wants a string; without NumericSubject nothing else is read.
+	NumericSubject bool
 	// ObjectSubject makes sub a JSON object. Claims.Subject is then its text
 	// without white space.
 	ObjectSubject bool
@@ -68,12 +111,18 @@ type Dialect struct {
 	// has one is refused. Nothing but its key then ties a token to its issuer
 	// (RFC 8725 §3.8).
 	InsecureNoIssuer bool
-	// InsecureNoAudience is for systems whose tokens have no aud. A token that
-	// has one is refused (RFC 7519 §4.1.3). A token for any service of the
-	// issuer then opens this one (RFC 8725 §3.9).
+	// InsecureNoAudience is for systems whose tokens have no aud, or an empty array
+	// there. A token that names an audience is refused (RFC 7519 §4.1.3). A token
+	// for any service of the issuer then opens this one (RFC 8725 §3.9).
 	InsecureNoAudience bool
 	// InsecureNoExpiry also accepts tokens without exp. They are valid for ever.
 	InsecureNoExpiry bool
+	// InsecureAnyKind also accepts tokens that bear the marks of an ID token, a
+	// refresh token or a logout token. Such a token then opens every guard: ID
+	// tokens are handed to browsers, logged and sent in URLs. It is for systems
+	// whose access tokens bear the marks themselves, as Dex's do, or that use ID
+	// tokens for access, as Firebase does.
+	InsecureAnyKind bool
 }
 
 // settled returns d with its defaults filled in, or every mistake in it.
@@ -82,20 +131,37 @@ func (d Dialect) settled() (Dialect, error) {
 	d.RefreshType = cmp.Or(d.RefreshType, "rt+jwt")
 	d.PartyMember = cmp.Or(d.PartyMember, "party")
 	d.ScopeMember = cmp.Or(d.ScopeMember, "scope")
+	d.SubjectMember = cmp.Or(d.SubjectMember, "sub")
 	var mistakes []error
 	mistake := func(format string, a ...any) {
 		mistakes = append(mistakes, fmt.Errorf("%w: "+format, append([]any{errDialect}, a...)...))
 	}
-	if sameMediaType(d.AccessType, d.RefreshType) && d.UseMember == "" && d.RefreshMark == "" {
-		mistake("access and refresh tokens look the same: set different AccessType and RefreshType, or UseMember, or RefreshMark")
+	d.MoreAccessTypes = slices.Clone(d.MoreAccessTypes)
+	for _, accessType := range append([]string{d.AccessType}, d.MoreAccessTypes...) {
+		if sameMediaType(accessType, d.RefreshType) && d.UseMember == "" && d.RefreshMark == "" {
+			mistake("access and refresh tokens look the same: set different access types and RefreshType, or UseMember, or RefreshMark")
+		}
+		if !printable(accessType) {
+			mistake("AccessType and MoreAccessTypes must be printable ASCII without quotes")
+		}
 	}
-	if !printable(d.AccessType) || !printable(d.RefreshType) {
-		mistake("AccessType and RefreshType must be printable ASCII without quotes")
+	if !printable(d.RefreshType) {
+		mistake("RefreshType must be printable ASCII without quotes")
+	}
+	mistakes = append(mistakes, d.settleKinds()...)
+	if d.NumericSubject && d.ObjectSubject {
+		mistake("a subject is not both a number and an object: set NumericSubject or ObjectSubject")
 	}
 	if d.Time < Seconds || d.Time > RFC3339 {
 		mistake("Time: unknown format %d", d.Time)
 	}
 	taken := slices.Clone(registered)
+	if d.SubjectMember != "sub" {
+		if containsFold(taken, d.SubjectMember) {
+			mistake("SubjectMember: member %q already has a meaning", d.SubjectMember)
+		}
+		taken = append(taken, d.SubjectMember)
+	}
 	for _, named := range []struct{ field, member string }{
 		{"PartyMember", d.PartyMember}, {"ScopeMember", d.ScopeMember}, {"UseMember", d.UseMember},
 		{"RefreshMark", d.RefreshMark}, {"LifetimeMember", d.LifetimeMember},
@@ -131,7 +197,7 @@ func (d Dialect) checkMembers() (mistakes []error) {
 		{"iss", !d.InsecureNoIssuer, "InsecureNoIssuer"},
 		{"aud", !d.InsecureNoAudience, "InsecureNoAudience"},
 		{"exp", !d.InsecureNoExpiry, "InsecureNoExpiry"},
-		{"sub", !d.AbsentSubject, "AbsentSubject"},
+		{d.SubjectMember, !d.AbsentSubject, "AbsentSubject"},
 		{d.UseMember, d.UseMember != "", "UseMember is empty"},
 		{d.RefreshMark, d.RefreshMark != "", "RefreshMark is empty"},
 		{d.LifetimeMember, d.LifetimeMember != "", "LifetimeMember is empty"},
@@ -152,6 +218,7 @@ func (d Dialect) checkMembers() (mistakes []error) {
 // which they are written by default. App may have none of them.
 func (d Dialect) names() []string {
 	names := append(slices.Clone(registered), d.PartyMember, d.ScopeMember)
+	names[slices.Index(names, "sub")] = d.SubjectMember
 	for _, name := range []string{d.UseMember, d.RefreshMark, d.LifetimeMember} {
 		if name != "" {
 			names = append(names, name)
@@ -160,7 +227,7 @@ func (d Dialect) names() []string {
 	return names
 }
 
-// typeOf returns the typ of tokens of a use.
+// typeOf returns the typ that is written in tokens of a use.
 func (d Dialect) typeOf(use Use) string {
 	if use == Refresh {
 		return d.RefreshType

@@ -26,8 +26,10 @@ const (
 // date in milliseconds that is taken for seconds lies far beyond it.
 const lastSecond = 253402300799
 
-// parse reads a date as f writes it. It lies after 1970 and before 10000, or it
-// is refused, and neither conversion nor comparison can wrap.
+// parse reads a date as f writes it. It lies in the years 1970 to 9999, or it is
+// refused, and neither conversion nor comparison can wrap. Zero is a date like any
+// other: the first moment of 1970, a NumericDate in the past (RFC 7519 §2). Keycloak
+// before version 10 wrote nbf 0 into every token.
 func (f TimeFormat) parse(raw []byte) (time.Time, error) {
 	switch f {
 	case RFC3339:
@@ -45,7 +47,7 @@ func parseNumber(raw []byte, perSecond int64) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%w: a date must be a number", errMemberType)
 	}
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-		if n <= 0 || n/perSecond > lastSecond {
+		if n < 0 || n/perSecond > lastSecond {
 			return time.Time{}, fmt.Errorf("%w: %s", errDate, quoted(string(raw)))
 		}
 		return time.Unix(n/perSecond, n%perSecond*int64(time.Second)/perSecond), nil
@@ -53,7 +55,7 @@ func parseNumber(raw []byte, perSecond int64) (time.Time, error) {
 	f, err := strconv.ParseFloat(string(raw), 64)
 	f /= float64(perSecond)
 	// Negated, so that a NaN would fail too.
-	if err != nil || !(f > 0 && f < lastSecond+1) {
+	if err != nil || !(f >= 0 && f < lastSecond+1) {
 		return time.Time{}, fmt.Errorf("%w: %s", errDate, quoted(string(raw)))
 	}
 	whole, fraction := math.Modf(f)
@@ -75,7 +77,7 @@ func parseRFC3339(raw []byte) (time.Time, error) {
 			(fraction == "" || len(fraction) <= 10 && fits(fraction, ".000000000"[:len(fraction)]) && len(fraction) > 1)
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if !ok || err != nil || t.Unix() <= 0 {
+	if !ok || err != nil || t.Unix() < 0 {
 		return time.Time{}, fmt.Errorf("%w: %s", errDate, quoted(text))
 	}
 	return t, nil
@@ -95,7 +97,7 @@ func fits(text, shape string) bool {
 // append writes t as f does. Fractions that f can't hold are cut off, so that
 // what is written never lies after t.
 func (f TimeFormat) append(b []byte, t time.Time) ([]byte, error) {
-	if s := t.Unix(); s <= 0 || s > lastSecond {
+	if s := t.Unix(); s < 0 || s > lastSecond {
 		return nil, fmt.Errorf("%w: date %d is before 1970 or after 9999", errUnencodable, s)
 	}
 	switch f {

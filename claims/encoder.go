@@ -25,7 +25,8 @@ type Encoder[T any] struct {
 	dialect Dialect
 	places  []place  // of Dialect.Members
 	taken   []string // members that App must not have
-	app     bool     // T has members
+	kinds   kindRules
+	app     bool // T has members
 	// The headers that were written last, of access and of refresh tokens: as
 	// long as one key signs they stay the same.
 	access, refresh atomic.Pointer[written]
@@ -53,7 +54,7 @@ func NewEncoder[T any](d Dialect) (*Encoder[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Encoder[T]{dialect: d, places: []place{}, taken: d.names(), app: app.loose || len(app.object.fields) > 0}
+	e := &Encoder[T]{dialect: d, places: []place{}, taken: d.names(), kinds: d.kindRules(), app: app.loose || len(app.object.fields) > 0}
 	for _, name := range d.Members {
 		e.places = append(e.places, place{name, string(appendName(nil, name)), !slices.Contains(e.taken, name)})
 	}
@@ -146,9 +147,14 @@ func (e *Encoder[T]) payload(b []byte, c *Claims[T]) ([]byte, error) {
 	}
 	b[0] = '{' // each member begins with a comma
 	b = append(b, '}')
-	if len(b) > 4*jws.Bounds.Members { // it may have too many
-		if _, err := strict.Object(slices.Clone(b), jws.Bounds, nil); err != nil {
+	judged := c.Use == Access && e.kinds.mayRefuse(e.dialect.AccessType, app)
+	if judged || len(b) > 4*jws.Bounds.Members { // it may have too many
+		members, err := strict.Object(slices.Clone(b), jws.Bounds, nil)
+		if err != nil {
 			return nil, err
+		}
+		if judged {
+			return b, e.kinds.check(e.dialect.AccessType, members)
 		}
 	}
 	return b, nil
@@ -195,13 +201,16 @@ func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []strict.Membe
 	switch p.name {
 	case "iss":
 		return p.required(b, c.Issuer)
-	case "sub":
+	case d.SubjectMember:
 		return e.subject(b, p, c.Subject)
 	case "aud":
 		return p.audience(b, c.Audience)
 	case "exp":
 		if c.Expiry.IsZero() && !d.InsecureNoExpiry {
 			return nil, errors.New("exp is missing")
+		}
+		if !c.Expiry.IsZero() && c.Expiry.Unix() <= 0 {
+			return nil, errors.New("exp is in 1970 or before: no such token has ever been valid")
 		}
 		return p.date(b, d.Time, c.Expiry)
 	case "nbf":
@@ -216,7 +225,7 @@ func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []strict.Membe
 	case d.PartyMember:
 		return e.party(b, p, c.Party)
 	case d.UseMember:
-		return p.optional(b, string(c.Use))
+		return p.optional(b, d.word(c.Use))
 	case d.RefreshMark:
 		if c.Use != Refresh {
 			return b, nil
@@ -242,15 +251,19 @@ func (e *Encoder[T]) subject(b []byte, p *place, subject string) ([]byte, error)
 	case subject == "" && e.dialect.AbsentSubject:
 		return b, nil
 	case strings.TrimSpace(subject) == "":
-		return nil, errors.New("sub is blank")
+		return nil, fmt.Errorf("%s is blank", p.name)
 	case len(subject) > maxSubject:
-		return nil, fmt.Errorf("sub is longer than %d bytes", maxSubject)
+		return nil, fmt.Errorf("%s is longer than %d bytes", p.name, maxSubject)
+	case e.dialect.NumericSubject && !isInteger(subject):
+		return nil, fmt.Errorf("%s %s is not an integer, as this dialect writes it", p.name, quoted(subject))
+	case e.dialect.NumericSubject:
+		return append(append(b, p.text...), subject...), nil
 	case !e.dialect.ObjectSubject:
 		return p.optional(b, subject)
 	}
 	text, ok := objectText(subject)
 	if !ok {
-		return nil, errors.New("sub is no JSON object with members, as this dialect writes it, or nested too deeply")
+		return nil, fmt.Errorf("%s is no JSON object with members, as this dialect writes it, or nested too deeply", p.name)
 	}
 	return append(append(b, p.text...), text...), nil
 }

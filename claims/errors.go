@@ -36,6 +36,7 @@ var (
 	errNotYet       = refusal("not valid yet")
 	errIssuer       = refusal("wrong issuer")
 	errAudience     = refusal("wrong audience")
+	errKind         = refusal("another kind of token")
 	errUse          = refusal("wrong use")
 	errSubject      = refusal("unacceptable subject")
 	errUnencodable  = errors.New("claims: cannot be written")

@@ -30,6 +30,7 @@ var (
 	ErrNotYet       = errNotYet
 	ErrIssuer       = errIssuer
 	ErrAudience     = errAudience
+	ErrKind         = errKind
 	ErrUse          = errUse
 	ErrSubject      = errSubject
 	ErrUnencodable  = errUnencodable

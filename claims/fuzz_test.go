@@ -66,7 +66,9 @@ func FuzzVerify(f *testing.F) {
 func agrees(t *testing.T, payload []byte, c *claims.Claims[map[string]any]) {
 	t.Helper()
 	var plain map[string]any
-	if err := json.Unmarshal(payload, &plain); err != nil {
+	exact := json.NewDecoder(bytes.NewReader(payload))
+	exact.UseNumber()
+	if err := exact.Decode(&plain); err != nil {
 		t.Fatalf("encoding/json refuses %q: %v", payload, err)
 	}
 	text := func(name, got string) {
@@ -80,7 +82,8 @@ func agrees(t *testing.T, payload []byte, c *claims.Claims[map[string]any]) {
 	text("sid", c.Session)
 	text("party", string(c.Party))
 	date := func(name string, got time.Time) {
-		want, ok := plain[name].(float64)
+		number, ok := plain[name].(json.Number)
+		want, _ := number.Float64()
 		if ok == got.IsZero() || ok && math.Abs(float64(got.UnixMicro())/1e6-want) > 1e-3 {
 			t.Fatalf("%s is %v, want %v", name, got, want)
 		}
@@ -88,6 +91,13 @@ func agrees(t *testing.T, payload []byte, c *claims.Claims[map[string]any]) {
 	date("exp", c.Expiry)
 	date("nbf", c.NotBefore)
 	date("iat", c.IssuedAt)
+	for name, value := range plain { // null is absence, in App alone it is a value
+		for _, r := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "party"} {
+			if value == nil && name == r {
+				delete(plain, name)
+			}
+		}
+	}
 	if aud, ok := plain["aud"].([]any); ok && len(aud) != len(c.Audience) || !ok && c.Audience[0] != plain["aud"] {
 		t.Fatalf("aud is %q, want %v", c.Audience, plain["aud"])
 	}
@@ -189,4 +199,49 @@ func unquoted(raw string) string {
 		return raw
 	}
 	return s
+}
+
+// FuzzKinds never accepts what bears the mark of another kind, however the payload is
+// written, and holds every reader that a dialect can switch on against encoding/json.
+func FuzzKinds(f *testing.F) {
+	for _, payload := range []string{
+		goodPayload, `{"iss":"iss1","sub":7,"aud":[],"exp":1700000100,"nbf":0}`, `{"iss":"iss1","sub":"7","aud":"api","exp":1700000100,"scope":["a"]}`,
+		`{"iss":"iss1","sub":"7","aud":"api","exp":1700000100,"n\u006fnce":"x"}`, `{"iss":"iss1","sub":-0,"aud":"api","exp":1700000100,"type":"refresh"}`,
+		`{"iss":"iss1","sub":1e3,"aud":"api","exp":1700000100,"scope":"a b","auth_time":1,"scp":null}`, `{"iss":"iss1","sub":"1","aud":"api","exp":1700000100,"typ":"ID"}`,
+	} {
+		f.Add([]byte(payload))
+	}
+	d := claims.Dialect{AccessType: "JWT", NumericSubject: true, ScopeEither: true, AccessLacks: []string{"x"}, AccessHas: map[string][]string{"sub": nil}}
+	v := must(claims.NewVerifier[map[string]any](claims.Config{Issuer: "iss1", Audience: []string{"api"}, Keys: setOf(keyOf("HS256", "")), Dialect: d}))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		s := token("HS256", pairs()["HS256"].private, `{"alg":"HS256","typ":"JWT"}`, string(payload))
+		c, err := v.VerifyAt(t.Context(), s, moment)
+		again, second := v.VerifyAt(t.Context(), s, moment)
+		if (err == nil) != (second == nil) || err == nil && !reflect.DeepEqual(c, again) {
+			t.Fatalf("%+v, %v and then %+v, %v", c, err, again, second)
+		}
+		if err != nil {
+			if !errors.Is(err, claims.ErrInvalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		var plain map[string]any
+		exact := json.NewDecoder(bytes.NewReader(payload))
+		exact.UseNumber()
+		if err := exact.Decode(&plain); err != nil {
+			t.Fatal(err)
+		}
+		for _, mark := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events", "x"} {
+			if plain[mark] != nil {
+				t.Fatalf("%s is %v", mark, plain[mark])
+			}
+		}
+		if got, ok := plain["sub"].(string); !ok && plain["sub"] != json.Number(c.Subject) || ok && got != c.Subject {
+			t.Fatalf("sub is %q, want %v", c.Subject, plain["sub"])
+		}
+		if list, ok := plain["scope"].([]any); ok && len(list) != len(c.Scope) {
+			t.Fatalf("scope is %q, want %q", c.Scope, list)
+		}
+	})
 }

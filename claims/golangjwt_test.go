@@ -44,7 +44,7 @@ func TestWhatGolangJWTAccepts(t *testing.T) {
 		{"a line break in the signature", good + "\n", registered, nil, claims.ErrBase64},
 		{"a line break, strictly", full + "\n", registered, []jwt.ParserOption{jwt.WithStrictDecoding()}, claims.ErrBase64},
 		{"no exp", hs(header, `{"iss":"iss1","sub":"alice","aud":"api"}`), registered, nil, claims.ErrMissing},
-		{"exp:0", hs(header, `{"iss":"iss1","sub":"alice","aud":"api","exp":0}`), loose, nil, claims.ErrDate},
+		{"exp:0", hs(header, `{"iss":"iss1","sub":"alice","aud":"api","exp":0}`), loose, nil, claims.ErrExpired},
 		{"a quoted exp", hs(header, `{"iss":"iss1","sub":"alice","aud":"api","exp":"1700000100"}`), registered, nil, claims.ErrMemberType},
 		{"nbf:1e300", hs(header, with(`"nbf":1e300`)), registered, nil, claims.ErrDate},
 		{"payload null", hs(header, `null`), registered, nil, claims.ErrSyntax},

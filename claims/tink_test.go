@@ -100,6 +100,11 @@ var stricter = map[string]string{
 	"tink-031": `iat in the future: tink checks it on demand, we do always`,
 }
 
+// gentler are rows in which we accept what tink refuses, on purpose.
+var gentler = map[string]string{
+	"tink-045": `aud [] where no audience is expected: an array of no recipients names nobody, as Ory Hydra writes it`,
+}
+
 // TestTink is CL-37. tink's validator refuses an iss, aud or typ that nobody
 // expects; so does ours for iss and aud, with the InsecureNo… options, and for
 // typ always. What tink can be told to ignore has no counterpart here: the
@@ -112,7 +117,7 @@ func TestTink(t *testing.T) {
 			if (err != nil) && !errors.Is(err, claims.ErrInvalid) && stricter[row.id] == "" {
 				t.Fatalf("%s: %v", row.id, err)
 			}
-			if valid := row.valid && stricter[row.id] == ""; (err == nil) != valid {
+			if valid := row.valid && stricter[row.id] == "" || gentler[row.id] != ""; (err == nil) != valid {
 				t.Errorf("%s: tink says %v, but: %v", row.id, row.valid, err)
 				return
 			}

@@ -44,7 +44,7 @@ func NewVerifier[T any](c Config) (*Verifier[T], error) {
 	if err = errors.Join(err, appErr); err != nil {
 		return nil, err
 	}
-	only := &trusted[T]{Config: c, app: app}
+	only := &trusted[T]{Config: c, app: app, kinds: c.Dialect.kindRules()}
 	v := &Verifier[T]{maxBytes: c.MaxBytes, only: only, trusted: map[string]*trusted[T]{c.Issuer: only}}
 	if c.Remember > 0 {
 		v.tokens = newTokenMemory[T](c.Remember)

@@ -20,14 +20,18 @@ import (
 // says what its tokens must be.
 type trusted[T any] struct {
 	Config
-	app  *appReader
-	last atomic.Pointer[Key] // the key that verified a token last
+	app   *appReader
+	kinds kindRules
+	last  atomic.Pointer[Key] // the key that verified a token last
 }
 
 // readClaims reads the registered members into c as the issuer's dialect writes
 // them, and checks all of them. Only the clock is left for later.
 func (t *trusted[T]) readClaims(c *Claims[T], h *jws.Header, members []strict.Member) error {
 	if err := t.checkType(h); err != nil {
+		return err
+	}
+	if err := t.checkKind(h, members); err != nil {
 		return err
 	}
 	var use string
@@ -43,14 +47,15 @@ func (t *trusted[T]) readClaims(c *Claims[T], h *jws.Header, members []strict.Me
 	case len(c.Audience) == 0 && !d.InsecureNoAudience:
 		return fmt.Errorf("%w: aud", errMissing)
 	case c.Subject == "" && !d.AbsentSubject:
-		return fmt.Errorf("%w: sub", errMissing)
+		return fmt.Errorf("%w: %s", errMissing, d.SubjectMember)
 	case c.Expiry.IsZero() && !d.InsecureNoExpiry:
 		return fmt.Errorf("%w: exp", errMissing)
-	case d.UseMember != "" && use != string(t.Use):
+	case d.UseMember != "" && !d.says(use, t.Use):
 		return errUse
 	case d.RefreshMark != "" && (c.AccessID != "") != (t.Use == Refresh):
 		return errUse
-	case !c.NotBefore.IsZero() && !c.Expiry.IsZero() && c.NotBefore.After(c.Expiry):
+	case !c.NotBefore.IsZero() && !c.Expiry.IsZero() && c.Expiry.Unix() > 0 && c.NotBefore.After(c.Expiry):
+		// Not for an exp of 0: what comes after it is expired, and nothing else.
 		return fmt.Errorf("%w: nbf is after exp", errDate)
 	}
 	return nil
@@ -64,16 +69,33 @@ func (t *trusted[T]) checkType(h *jws.Header) error {
 		}
 		return errType
 	}
-	if !sameMediaType(h.Type, t.Dialect.typeOf(t.Use)) {
-		return fmt.Errorf("%w %s", errType, quoted(h.Type))
+	if sameMediaType(h.Type, t.Dialect.typeOf(t.Use)) {
+		return nil
 	}
-	return nil
+	if t.Use == Access {
+		for _, another := range t.Dialect.MoreAccessTypes {
+			if sameMediaType(h.Type, another) {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%w %s", errType, quoted(h.Type))
 }
 
 // fill reads one member into c. Names are compared exactly: a member such as
-// "Sub" is somebody else's.
+// "Sub" is somebody else's. A member that is null says nothing, as if it were not
+// there: .NET and Python write null for what they don't have. So iss, aud, the
+// subject and exp are missing if they are null.
 func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error) {
 	d, ok := &t.Dialect, true
+	if isNull(m.Value) {
+		// But the presence of RefreshMark alone decides the kind of a token. null leaves
+		// a doubt there.
+		if d.RefreshMark != "" && string(m.Name) == d.RefreshMark {
+			return fmt.Errorf("%w %s", errMemberType, quoted(d.RefreshMark))
+		}
+		return nil
+	}
 	switch name := string(m.Name); name {
 	case "":
 		// Nobody's: it must not match what the dialect leaves unset.
@@ -81,7 +103,7 @@ func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error
 		if c.Issuer = t.Issuer; t.Issuer == "" || !strict.IsText(m.Value, t.Issuer) {
 			err = errIssuer
 		}
-	case "sub":
+	case d.SubjectMember:
 		c.Subject, err = t.subject(m.Value)
 	case "aud":
 		c.Audience, err = t.audience(m.Value)
@@ -118,7 +140,7 @@ func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error
 // scope reads the scope. Spaces alone are between names (RFC 6749 §3.3): a tab or
 // another blank is part of a name, and nobody's boundary.
 func (t *trusted[T]) scope(raw []byte) (names []string, err error) {
-	if !t.Dialect.ScopeList {
+	if d := &t.Dialect; !d.ScopeList && !d.ScopeEither || d.ScopeEither && raw[0] != '[' {
 		s, ok := strict.Text(raw)
 		if !ok {
 			return nil, fmt.Errorf("%w: the scope must be a string", errMemberType)
@@ -141,8 +163,14 @@ func (t *trusted[T]) scope(raw []byte) (names []string, err error) {
 
 func (t *trusted[T]) subject(raw []byte) (string, error) {
 	s, ok := strict.Text(raw)
-	if t.Dialect.ObjectSubject {
+	switch {
+	case t.Dialect.ObjectSubject:
 		s, ok = compact(raw), raw[0] == '{'
+	case t.Dialect.NumericSubject:
+		if !ok {
+			s = string(raw)
+		}
+		ok = isInteger(s)
 	}
 	switch {
 	case !ok:
@@ -153,6 +181,17 @@ func (t *trusted[T]) subject(raw []byte) (string, error) {
 		return "", fmt.Errorf("%w: longer than %d bytes", errSubject, maxSubject)
 	}
 	return s, nil
+}
+
+// isInteger reports whether s is an integer as everybody writes it, so that each
+// number has one text: no sign but a minus, no zero in front, no fraction and no
+// exponent, 20 digits at most. The digits are never converted, so none is lost.
+func isInteger(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || len(digits) > 20 || digits[0] == '0' && s != "0" {
+		return false
+	}
+	return strings.Trim(digits, "0123456789") == ""
 }
 
 // compact returns a JSON text that was read strictly without white space.
@@ -186,6 +225,14 @@ func (t *trusted[T]) audience(raw []byte) ([]string, error) {
 	})
 	if !isArray || err != nil {
 		return nil, fmt.Errorf("%w: aud must be a string or an array of strings", errMemberType)
+	}
+	if len(names) == 0 {
+		// An array of no recipients names nobody. Ory Hydra writes it if no audience was
+		// asked for.
+		if t.Dialect.InsecureNoAudience {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("%w: aud is an empty array", errAudience)
 	}
 	if !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(t.Audience, n) }) {
 		return nil, errAudience

@@ -19,14 +19,18 @@ import (
 type Config[T any] struct {
 	// Issuer is the iss of every token.
 	Issuer string
-	// Audience is the aud of every token.
+	// Audience is the aud of every access token. A refresh token is for the issuer
+	// alone (RFC 6749 §1.5): its aud is Issuer, so no other program that checks the
+	// audience takes it for an access token (RFC 8725 §3.12). Audience may hold Issuer
+	// only with RefreshKeys.
 	Audience []string
 	// Dialect is how tokens are written; the zero value is RFC 9068. Its
 	// Members, if it names any, must list jti.
 	Dialect claims.Dialect
 
 	// Keys sign access tokens, and refresh tokens too unless there are
-	// RefreshKeys.
+	// RefreshKeys. Then a program that checks neither typ nor aud takes a refresh
+	// token for an access token, for as long as RefreshLife.
 	Keys *signing.Schedule
 	// RefreshKeys, if set, sign refresh tokens and nothing else. Set it: then no
 	// other program can take a refresh token for an access token, whatever it
@@ -125,6 +129,9 @@ func (c Config[T]) settled() (Config[T], error) {
 			mistake("RefreshKeys has a key that is also in Keys")
 		}
 	}
+	if c.RefreshKeys == nil && slices.Contains(c.Audience, c.Issuer) && c.Issuer != "" {
+		mistake("Audience holds Issuer, to which refresh tokens are addressed: set RefreshKeys, or give the API a name of its own")
+	}
 	c.defaultLives()
 	for _, d := range []struct {
 		field           string
@@ -162,6 +169,17 @@ func overlap(a, b *signing.Schedule) bool {
 		}
 	}
 	return false
+}
+
+// refreshAudience is the aud of refresh tokens: the issuer alone. Where a Dialect has
+// no iss there is no name for the issuer, and refresh tokens have the aud of access
+// tokens. Then only RefreshKeys keep the two apart for programs that don't know the
+// Dialect.
+func (c Config[T]) refreshAudience() []string {
+	if c.Dialect.InsecureNoAudience || c.Issuer == "" {
+		return c.Audience
+	}
+	return []string{c.Issuer}
 }
 
 // isNil reports whether s holds a nil pointer: what is left of a store whose error was

@@ -26,7 +26,7 @@ func TestGenuineSignaturesOverWrongClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	pair := issue(t, tokens, "alice")
-	good := claims.Claims[account]{Use: claims.Refresh, Issuer: "https://id.example", Audience: []string{"api"}, Subject: "alice",
+	good := claims.Claims[account]{Use: claims.Refresh, Issuer: "https://id.example", Audience: []string{"https://id.example"}, Subject: "alice",
 		ID: pair.Session + ".1", IssuedAt: time.Now(), Expiry: time.Now().Add(time.Hour)}
 	sign := func(change func(*claims.Claims[account])) string {
 		c := good
@@ -43,7 +43,8 @@ func TestGenuineSignaturesOverWrongClaims(t *testing.T) {
 			"session": func(c *claims.Claims[account]) { c.ID = "AAAAAAAAAAAAAAAAAAAAAA.1" },
 			"no id":   func(c *claims.Claims[account]) { c.ID = "" },
 			"form":    func(c *claims.Claims[account]) { c.ID = pair.Session + ".01" },
-			"use":     func(c *claims.Claims[account]) { c.Use = claims.Access },
+			"use":     func(c *claims.Claims[account]) { c.Use, c.Audience = claims.Access, []string{"api"} },
+			"aud":     func(c *claims.Claims[account]) { c.Audience = []string{"api"} },
 		} {
 			if got, err := tokens.Refresh(t.Context(), sign(change)); err == nil || got != (issuer.Pair{}) {
 				t.Errorf("%s: %v, %v", name, got, err)

@@ -46,15 +46,14 @@ func New[T any](c Config[T]) (*Issuer[T], error) {
 	mistakes = append(mistakes, err)
 	if err == nil { // the verifier would repeat what is wrong with the dialect
 		read := claims.Config{
-			Issuer: c.Issuer, Audience: c.Audience, Dialect: c.Dialect,
-			Keys: refreshKeys, Use: claims.Refresh,
+			Issuer: c.Issuer, Audience: c.Audience, Dialect: c.Dialect, Keys: i.keys,
 			InsecureAnyTime: true, // the store's clock judges, in loadAndDecide
-			Remember:        -1,   // a refresh token seldom comes twice
+			Remember:        -1,   // these tokens seldom come twice
 		}
-		i.refreshTokens, err = claims.NewVerifier[struct{}](read)
+		i.accessTokens, err = claims.NewVerifier[struct{}](read)
 		mistakes = append(mistakes, err)
-		read.Keys, read.Use = i.keys, claims.Access
-		i.accessTokens, _ = claims.NewVerifier[struct{}](read) // would say the same
+		read.Audience, read.Keys, read.Use = c.refreshAudience(), refreshKeys, claims.Refresh
+		i.refreshTokens, _ = claims.NewVerifier[struct{}](read) // would say the same
 	}
 	if err := errors.Join(mistakes...); err != nil {
 		return nil, err

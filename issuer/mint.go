@@ -30,7 +30,7 @@ func (i *Issuer[T]) mint(ctx context.Context, session *session, c *claims.Claims
 	// answer, which may have been lost: same id, same dates. Two that differ would be
 	// two live successors of one token.
 	refresh := claims.Claims[T]{
-		Use: claims.Refresh, Issuer: i.config.Issuer, Subject: session.subject, Audience: i.config.Audience,
+		Use: claims.Refresh, Issuer: i.config.Issuer, Subject: session.subject, Audience: i.config.refreshAudience(),
 		IssuedAt: session.rotated, Expiry: session.expiry,
 		ID: i.ids.refresh(session.id, session.generation), Session: session.id, AccessID: access.ID,
 	}

@@ -55,7 +55,8 @@ type Config[T any] struct {
 	// to what the account may do now. ErrRefused ends the session; any other error,
 	// and a panic, leaves everything as it was.
 	//
-	// It may change Party, Scope and App, up and down. What it sets is what the
+	// It may change Party, Scope and App, up and down. In an App that is a map or an any,
+	// numbers are json.Number, to the last digit as they were issued. What it sets is what the
 	// session has from then on. It must not change other fields. It is called twice
 	// if the refresh lost a race.
 	//

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -153,7 +154,11 @@ func (i *Issuer[T]) loadAndDecide(ctx context.Context, p presented) (*session, t
 func (i *Issuer[T]) renew(ctx context.Context, session *session) (*claims.Claims[T], error) {
 	c := &claims.Claims[T]{Subject: session.subject, Party: session.grant.party, Scope: session.grant.scope, Session: session.id}
 	if session.grant.app != nil {
-		if err := json.Unmarshal(session.grant.app, &c.App); err != nil {
+		// A number in a map or an any stays as it is written. A float64 would change
+		// integers above 2^53, such as snowflake ids, at the first refresh.
+		exact := json.NewDecoder(bytes.NewReader(session.grant.app))
+		exact.UseNumber()
+		if err := exact.Decode(&c.App); err != nil {
 			return nil, fmt.Errorf("issuer: session's App can't be read: %w", err)
 		}
 	}

@@ -2,12 +2,16 @@ package issuer_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
 func TestRenew(t *testing.T) {
@@ -171,4 +175,36 @@ func TestSessions(t *testing.T) {
 			t.Errorf("after all expired: %v, %v", got, err)
 		}
 	})
+}
+
+// TestExactNumbers: an integer above 2^53, such as a snowflake id, is the same number in
+// the token that is issued and in each that is refreshed, whatever App is.
+func TestExactNumbers(t *testing.T) {
+	const id = "9007199254740993"
+	key, err := signing.NewSecret("HS256", "", []byte("a secret of thirty-two bytes ...."), always)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := issuer.New(issuer.Config[map[string]any]{Issuer: "https://id.example", Audience: []string{"api"},
+		Keys: schedule(t, key), Store: issuer.NewMemoryStore(),
+		Renew: func(_ context.Context, c *claims.Claims[map[string]any]) error {
+			if n, ok := c.App["n"].(json.Number); !ok || n != id {
+				t.Errorf("Renew sees %v, a %T", c.App["n"], c.App["n"])
+			}
+			return nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tokens.Issue(t.Context(), claims.Claims[map[string]any]{Subject: "alice", App: map[string]any{"n": json.Number(id), "inner": map[string]any{"m": json.Number(id)}}})
+	for range 3 {
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err2 := base64.RawURLEncoding.DecodeString(strings.Split(pair.AccessToken, ".")[1])
+		if err2 != nil || strings.Count(string(payload), id) != 2 {
+			t.Errorf("payload %s, %v", payload, err2)
+		}
+		pair, err = tokens.Refresh(t.Context(), pair.RefreshToken)
+	}
 }

@@ -4,10 +4,11 @@
 //
 //	keys, err := signing.NewSchedule(key)
 //	tokens, err := issuer.New[Account](issuer.Config[Account]{
-//		Issuer:   "https://id.example",
-//		Audience: []string{"api"},
-//		Keys:     keys,
-//		Store:    issuer.NewMemoryStore(),
+//		Issuer:      "https://id.example",
+//		Audience:    []string{"api"},
+//		Keys:        keys,
+//		RefreshKeys: signing.NewEphemeral(),
+//		Store:       issuer.NewMemoryStore(),
 //	})
 //	pair, err := tokens.Issue(ctx, claims.Claims[Account]{Subject: "alice", Party: Admin})
 //	pair, err = tokens.Refresh(ctx, pair.RefreshToken)
@@ -52,6 +53,15 @@
 // A record has a format, 1, and a checksum. Every later minor version reads it. A
 // version that finds a later format, or an extension that it does not know, refuses to
 // judge the session: 503, nobody is logged out, and the record stays as it is.
+//
+// # Access is not refresh
+//
+// A refresh token of ours opens nothing, here or elsewhere. Its aud is the issuer alone
+// (RFC 6749 §1.5, RFC 8725 §3.12), and Config.RefreshKeys give it keys that are never
+// published. Libraries of other languages look at the audience, and few look at typ.
+// Two strict readers want more members in access tokens: lcobucci/jwt (PHP) wants nbf,
+// which Dialect.Members can list; express-oauth2-jwt-bearer (Node.js) in its strict mode
+// wants client_id, which belongs into App.
 //
 // # Keys
 //

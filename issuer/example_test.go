@@ -42,11 +42,12 @@ func newTokens() *issuer.Issuer[Account] {
 		panic(err)
 	}
 	tokens, err := issuer.New(issuer.Config[Account]{
-		Issuer:   "https://id.example",
-		Audience: []string{"api"},
-		Keys:     keys,
-		Store:    issuer.NewMemoryStore(),
-		Logger:   slog.New(slog.DiscardHandler),
+		Issuer:      "https://id.example",
+		Audience:    []string{"api"},
+		Keys:        keys,
+		RefreshKeys: signing.NewEphemeral(), // sessions end with the process too
+		Store:       issuer.NewMemoryStore(),
+		Logger:      slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		panic(err)
@@ -60,10 +61,11 @@ func Example() {
 		panic(err)
 	}
 	tokens, err := issuer.New(issuer.Config[Account]{
-		Issuer:   "https://id.example",
-		Audience: []string{"api"},
-		Keys:     keys,
-		Store:    issuer.NewMemoryStore(),
+		Issuer:      "https://id.example",
+		Audience:    []string{"api"},
+		Keys:        keys,
+		RefreshKeys: signing.NewEphemeral(), // sessions end with the process too
+		Store:       issuer.NewMemoryStore(),
 		// What alice may do is read again at each refresh.
 		Renew: func(ctx context.Context, c *claims.Claims[Account]) error {
 			c.App.CompanyID = 8

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"crypto/x509"
 	"database/sql"
 	"encoding/json"
@@ -96,7 +98,7 @@ func removeExpired(ctx context.Context, store *issuersql.Store) {
 }
 
 func newHandler(p place, store issuer.Store, client *redis.Client) (http.Handler, error) {
-	key, err := readKey(p.Key)
+	key, secret, err := readKey(p.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +106,12 @@ func newHandler(p place, store issuer.Store, client *redis.Client) (http.Handler
 	if err != nil {
 		return nil, err
 	}
+	refreshKeys, err := signing.NewSchedule(secret)
+	if err != nil {
+		return nil, err
+	}
 	tokens, err := issuer.New(issuer.Config[Account]{
-		Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, Store: store,
+		Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, RefreshKeys: refreshKeys, Store: store,
 		// A replica that dies may take an answer with it: the client asks again,
 		// and gets what it would have got.
 		Grace: 30 * time.Second,
@@ -153,24 +159,34 @@ func newLimit(client *redis.Client) (*ratelimit.Limiter, error) {
 // limitPerMinute is generous, since on the tour all users have one address.
 const limitPerMinute = 600
 
-func readKey(file string) (*signing.Key, error) {
+// readKey returns the key that signs access tokens, and the secret for refresh tokens.
+// The secret follows from the key, so that all replicas have it from one file.
+func readKey(file string) (key, secret *signing.Key, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New(file + " holds no PEM")
+		return nil, nil, errors.New(file + " holds no PEM")
 	}
 	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	signer, ok := private.(crypto.Signer)
 	if !ok {
-		return nil, errors.New(file + " holds no key that signs")
+		return nil, nil, errors.New(file + " holds no key that signs")
 	}
-	return signing.NewKey("EdDSA", signer, time.Time{})
+	if key, err = signing.NewKey("EdDSA", signer, time.Time{}); err != nil {
+		return nil, nil, err
+	}
+	derived, err := hkdf.Key(sha256.New, block.Bytes, nil, "refresh tokens", 32)
+	if err != nil {
+		return nil, nil, err
+	}
+	secret, err = signing.NewSecret("HS256", "", derived, time.Time{})
+	return key, secret, err
 }
 
 // login believes everybody; examples/quickstart has passwords.

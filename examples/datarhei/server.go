@@ -53,7 +53,7 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	core.tokens, err = issuer.New(issuer.Config[struct{}]{
-		Issuer: issuerName, Dialect: dialect, Keys: keys, NoKeyID: true, UUIDs: true,
+		Issuer: issuerName, Dialect: dialect, Keys: keys, RefreshKeys: signing.NewEphemeral(), NoKeyID: true, UUIDs: true,
 		Store: issuer.NewMemoryStore(), AccessLife: c.AccessLife, RefreshLife: c.RefreshLife, Logger: c.Logger,
 	})
 	if err != nil {

@@ -21,6 +21,9 @@ type Config struct {
 	Users []User
 	// Keys sign: RS256.
 	Keys *signing.Schedule
+	// RefreshKeys sign refresh tokens, which nobody but this server reads: the same
+	// wherever Store is. They are required with Store, and random without.
+	RefreshKeys *signing.Schedule
 	// Store keeps sessions. Nil is one in memory, which ends with the process.
 	Store issuer.Store
 
@@ -70,6 +73,9 @@ func (c Config) settled() (Config, error) {
 	c.AccessLife = min(c.AccessLife, c.RefreshLife)
 	c.AuthLimit = cmp.Or(c.AuthLimit, 60)
 	c.HourlyLimit = cmp.Or(c.HourlyLimit, 1000)
+	if c.Store == nil && c.RefreshKeys == nil {
+		c.RefreshKeys = signing.NewEphemeral()
+	}
 	if c.Store == nil {
 		c.Store = issuer.NewMemoryStore()
 	}
@@ -97,6 +103,7 @@ func (c Config) settled() (Config, error) {
 			wrong(key.Algorithm() != "RS256", "Keys", "%v: this system's tokens are RS256", key)
 		}
 	}
+	wrong(c.RefreshKeys == nil, "RefreshKeys", "are needed with Store")
 	wrong(c.AccessLife < time.Second, "AccessLife", "%v is less than a second", c.AccessLife)
 	wrong(c.RefreshLife < time.Second, "RefreshLife", "%v is less than a second", c.RefreshLife)
 	wrong(c.AuthLimit < 0, "AuthLimit", "%d is less than 0", c.AuthLimit)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/issuer"
+	"github.com/gatehouse-go/gatehouse/issuer/signing"
 	"github.com/gatehouse-go/gatehouse/middleware"
 	"github.com/gatehouse-go/gatehouse/ratelimit"
 	"github.com/gatehouse-go/gatehouse/ratelimit/lockout"
@@ -59,7 +60,7 @@ func newServer(c Config) (*server, error) {
 	iot := &server{config: c, users: newUsers(c.Users)}
 	iot.config.Users = nil // their passwords
 	iot.tokens, err = issuer.New(issuer.Config[access]{
-		Issuer: issuerName, Dialect: c.dialect(), Keys: c.Keys, NoKeyID: true, UUIDs: true,
+		Issuer: issuerName, Dialect: c.dialect(), Keys: c.Keys, RefreshKeys: c.RefreshKeys, NoKeyID: true, UUIDs: true,
 		Store: c.Store, Renew: iot.renew, AccessLife: c.AccessLife, RefreshLife: c.RefreshLife, Logger: c.Logger,
 	})
 	if err != nil {
@@ -75,6 +76,7 @@ func newServer(c Config) (*server, error) {
 		return nil, err
 	}
 	check.Use, check.InsecureAnyTime = claims.Refresh, false
+	check.Keys = c.RefreshKeys.KeySet(signing.Window{Hold: c.RefreshLife})
 	if iot.renewals, err = claims.NewVerifier[struct{}](check); err != nil {
 		return nil, err
 	}

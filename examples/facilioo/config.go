@@ -26,6 +26,9 @@ type Config struct {
 	// Keys sign: RS256, and one of them from now on. A schedule of a directory
 	// (signing.LoadSchedule) changes keys while the server goes on.
 	Keys *signing.Schedule
+	// RefreshKeys sign refresh tokens, which nobody but this server reads: the same
+	// wherever Store is. They are required with Store, and random without.
+	RefreshKeys *signing.Schedule
 	// Lead is how long before it signs a key is in the JWK Set; 24 hours if 0.
 	Lead time.Duration
 	// Mails is where codes are sent.
@@ -126,6 +129,10 @@ func (c Config) settled() (Config, error) {
 		c.Secret = make([]byte, 32)
 		rand.Read(c.Secret)
 	}
+	if c.Store == nil && c.RefreshKeys == nil {
+		c.RefreshKeys = signing.NewEphemeral()
+	}
+	wrong(c.RefreshKeys == nil, "RefreshKeys", "are needed with Store")
 	if c.Store == nil {
 		c.Store = issuer.NewMemoryStore()
 	}

@@ -57,7 +57,7 @@ func newServer(c Config) (*server, error) {
 	app := &server{config: c, accounts: newAccounts(c.Accounts)}
 	c.Accounts, app.config.Accounts = nil, nil // their passwords
 	app.tokens, err = issuer.New(issuer.Config[struct{}]{
-		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(c.PartyMember), Keys: c.Keys, Lead: c.Lead, NoKeyID: true,
+		Issuer: issuerName, Audience: []string{audience}, Dialect: dialect(c.PartyMember), Keys: c.Keys, RefreshKeys: c.RefreshKeys, Lead: c.Lead, NoKeyID: true,
 		Store: c.Store, Renew: app.renew, AccessLife: c.AccessLife, RefreshLife: c.RefreshLife, Logger: c.Logger,
 	})
 	if err != nil {

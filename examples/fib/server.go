@@ -38,14 +38,8 @@ type server struct {
 	challenges *challenges
 }
 
-// New returns the server, or every mistake in c. It answers what is below
-// /auth/api/v1/, and starts nothing in the background.
-func New(c Config) (http.Handler, error) {
-	c, err := c.settled()
-	if err != nil {
-		return nil, err
-	}
-	// A real server loads its key, and keeps sessions in a store that outlives it.
+// newSchedule returns a schedule of one random key.
+func newSchedule() (*signing.Schedule, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -54,14 +48,31 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := signing.NewSchedule(key)
+	return signing.NewSchedule(key)
+}
+
+// New returns the server, or every mistake in c. It answers what is below
+// /auth/api/v1/, and starts nothing in the background.
+func New(c Config) (http.Handler, error) {
+	c, err := c.settled()
+	if err != nil {
+		return nil, err
+	}
+	// A real server loads its keys, and keeps sessions in a store that outlives it.
+	keys, err := newSchedule()
+	if err != nil {
+		return nil, err
+	}
+	// Refresh tokens of this system are signed with the same algorithm. Keys of their own
+	// keep them from being taken for access tokens, since no aud does.
+	refreshKeys, err := newSchedule()
 	if err != nil {
 		return nil, err
 	}
 	store := issuer.NewMemoryStore()
 	fib := &server{config: c, accounts: newAccounts(c.Accounts), challenges: newChallenges(c.Audience, store)}
 	fib.tokens, err = issuer.New(issuer.Config[app]{
-		Dialect: dialect, Keys: keys, NoKeyID: true, UUIDs: true, Store: store, Renew: fib.renew,
+		Dialect: dialect, Keys: keys, RefreshKeys: refreshKeys, NoKeyID: true, UUIDs: true, Store: store, Renew: fib.renew,
 		AccessLife: c.AccessLife, RefreshLife: c.RefreshLife, Logger: c.Logger,
 	})
 	if err != nil {

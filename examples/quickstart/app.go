@@ -60,7 +60,7 @@ func newApp(s Settings) (*App, error) {
 	store := issuer.NewMemoryStore()
 	app.tokens, err = issuer.New(issuer.Config[Account]{
 		Issuer: "https://id.example", Audience: []string{"api"},
-		Keys: keys, Store: store, AccessLife: s.AccessLife, Renew: app.renew, Logger: s.Logger,
+		Keys: keys, RefreshKeys: signing.NewEphemeral(), Store: store, AccessLife: s.AccessLife, Renew: app.renew, Logger: s.Logger,
 	})
 	if err != nil {
 		return nil, err

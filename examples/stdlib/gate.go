@@ -51,7 +51,7 @@ func newGate(s settings) (*gate, error) {
 	}
 	tokens, err := issuer.New(issuer.Config[Account]{
 		Issuer: "https://id.example", Audience: []string{"api"},
-		Keys: keys, Store: issuer.NewMemoryStore(), AccessLife: s.accessLife, Logger: s.logger,
+		Keys: keys, RefreshKeys: signing.NewEphemeral(), Store: issuer.NewMemoryStore(), AccessLife: s.accessLife, Logger: s.logger,
 	})
 	if err != nil {
 		return nil, err

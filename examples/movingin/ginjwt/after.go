@@ -27,7 +27,8 @@ func New(secret []byte, find func(name, password string) (party claims.Party, ok
 		return nil, err
 	}
 	tokens, err := issuer.New(issuer.Config[None]{
-		Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, Store: issuer.NewMemoryStore(),
+		Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys,
+		RefreshKeys: signing.NewEphemeral(), Store: issuer.NewMemoryStore(),
 	})
 	if err != nil {
 		return nil, err

@@ -77,6 +77,6 @@
 // refresh.go renews it: decide.go is the whole policy, mint.go writes the tokens, id.go
 // their ids. end.go carries out the verdicts that refuse, revoke.go ends sessions for
 // other reasons. session.go has the stored form, store.go what a store must do,
-// memory.go one that does. live.go, sessions.go, event.go, handler.go and subject.go
-// stand for themselves.
+// memory.go one that does. live.go, sessions.go, event.go, handler.go, body.go and
+// subject.go stand for themselves.
 package issuer

@@ -167,12 +167,11 @@ func ExampleIssuer_LoginHandler() {
 	mux.Handle("/revoke", tokens.RevokeHandler())
 	mux.Handle("/.well-known/jwks.json", tokens.JWKS())
 	mux.Handle("/login", tokens.LoginHandler(func(r *http.Request) (claims.Claims[Account], error) {
-		var credentials struct{ Email, Password string }
-		err := json.NewDecoder(r.Body).Decode(&credentials)
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		in, err := issuer.ReadBody(r, "email", "password")
+		if err != nil {
 			return claims.Claims[Account]{}, err
 		}
-		if err != nil || credentials.Email != "alice@example.com" || credentials.Password != "correct horse" {
+		if in["email"] != "alice@example.com" || in["password"] != "correct horse" {
 			return claims.Claims[Account]{}, issuer.ErrRefused
 		}
 		return claims.Claims[Account]{Subject: "alice", Party: Admin}, nil
@@ -181,6 +180,7 @@ func ExampleIssuer_LoginHandler() {
 	for _, password := range []string{"correct horse", "guess"} {
 		body := fmt.Sprintf(`{"email":"alice@example.com","password":%q}`, password)
 		r := httptest.NewRequest("POST", "/login", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, r)
 		fmt.Println(w.Code, w.Header().Get("Cache-Control"))

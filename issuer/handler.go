@@ -29,16 +29,14 @@ const retryAfter = 5
 // authenticate reads the request. Its body ends with an error after 64 KiB. The URL
 // should hold no secret.
 //
-//	var in struct{ Email, Password string }
-//	d := json.NewDecoder(r.Body)
-//	d.DisallowUnknownFields()
-//	if err := d.Decode(&in); err != nil {
-//		return claims.Claims[Account]{}, fmt.Errorf("%w: %w", issuer.ErrRefused, err)
+//	in, err := issuer.ReadBody(r, "email", "password") // a form or JSON
+//	if err != nil {
+//		return claims.Claims[Account]{}, err
 //	}
 //
-// Of two members with the same name, in any case, encoding/json takes the last. So
-// nothing else may read the body for itself and decide by it: give in.Email to the
-// lockout, here.
+// [ReadBody] reads a body in one way or refuses it. encoding/json would take the last
+// of two members with the same name, in any case: then nothing else may read the body
+// and decide by it.
 func (i *Issuer[T]) LoginHandler(authenticate func(*http.Request) (claims.Claims[T], error)) http.Handler {
 	return i.post(func(r *http.Request) reply {
 		if authenticate == nil {

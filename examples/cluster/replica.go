@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -191,11 +190,11 @@ func readKey(file string) (key, secret *signing.Key, err error) {
 
 // login believes everybody; examples/quickstart has passwords.
 func login(r *http.Request) (claims.Claims[Account], error) {
-	user := strings.TrimSpace(r.PostFormValue("user"))
-	if user == "" {
-		return claims.Claims[Account]{}, issuer.ErrRefused
+	in, err := issuer.ReadBody(r, "user")
+	if err == nil && in["user"] == "" {
+		err = issuer.ErrRefused
 	}
-	return claims.Claims[Account]{Subject: user}, nil
+	return claims.Claims[Account]{Subject: in["user"]}, err
 }
 
 func me(w http.ResponseWriter, r *http.Request) {

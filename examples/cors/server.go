@@ -98,11 +98,11 @@ func newRoutes() (limit func(http.Handler) http.Handler, routes http.Handler, er
 
 // login believes everybody; examples/quickstart has passwords.
 func login(r *http.Request) (claims.Claims[struct{}], error) {
-	user := r.PostFormValue("user")
-	if user == "" {
-		return claims.Claims[struct{}]{}, issuer.ErrRefused
+	in, err := issuer.ReadBody(r, "user") // a form or JSON
+	if err == nil && in["user"] == "" {
+		err = issuer.ErrRefused
 	}
-	return claims.Claims[struct{}]{Subject: user}, nil
+	return claims.Claims[struct{}]{Subject: in["user"]}, err
 }
 
 func me(w http.ResponseWriter, r *http.Request) {

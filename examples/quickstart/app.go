@@ -118,7 +118,11 @@ func newApp(s Settings) (*App, error) {
 
 // login says whom the password of a request belongs to.
 func (app *App) login(r *http.Request) (claims.Claims[Account], error) {
-	email, found, ok := app.accounts.authenticate(r.PostFormValue("email"), r.PostFormValue("password"))
+	in, err := issuer.ReadBody(r, "email", "password") // a form or JSON
+	if err != nil {
+		return claims.Claims[Account]{}, err
+	}
+	email, found, ok := app.accounts.authenticate(in["email"], in["password"])
 	if !ok {
 		return claims.Claims[Account]{}, issuer.ErrRefused
 	}

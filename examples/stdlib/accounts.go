@@ -36,8 +36,12 @@ var passwordHash = hashOf(demoPassword)
 // authenticate says whom the password of a request belongs to. It does the same
 // work whether or not the account exists.
 func authenticate(r *http.Request) (claims.Claims[Account], error) {
-	same := subtle.ConstantTimeCompare(hashOf(r.PostFormValue("password")), passwordHash) == 1
-	email, err := ratelimit.Email(r.PostFormValue("email"))
+	in, err := issuer.ReadBody(r, "email", "password") // a form or JSON
+	if err != nil {
+		return claims.Claims[Account]{}, err
+	}
+	same := subtle.ConstantTimeCompare(hashOf(in["password"]), passwordHash) == 1
+	email, err := ratelimit.Email(in["email"])
 	found, ok := accounts[email]
 	if err != nil || !ok || !same {
 		return claims.Claims[Account]{}, issuer.ErrRefused

@@ -9,6 +9,8 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -29,6 +31,7 @@ var (
 	notText    = &Refusal{http.StatusBadRequest, "The body is not UTF-8."}
 	notForm    = &Refusal{http.StatusBadRequest, "The body is not application/x-www-form-urlencoded."}
 	notObject  = &Refusal{http.StatusBadRequest, "The body is not one JSON object."}
+	halfPair   = &Refusal{http.StatusBadRequest, "The body has half of a surrogate pair."}
 	repeated   = &Refusal{http.StatusBadRequest, "A parameter is repeated."}
 
 	// TooLarge is for bodies of more than Max.
@@ -126,5 +129,46 @@ func parseJSON(text []byte) (map[string]string, *Refusal) {
 	if _, err := d.Token(); err != io.EOF {
 		return nil, notObject
 	}
+	if hasHalfPair(text) {
+		return nil, halfPair
+	}
 	return fields, nil
+}
+
+// hasHalfPair reports whether JSON has an escaped surrogate without its other half.
+// RFC 8259 §8.2 leaves open what that means. encoding/json makes U+FFFD of every one,
+// so that different passwords would be equal.
+func hasHalfPair(text []byte) bool {
+	for {
+		at := bytes.IndexByte(text, '\\') // in JSON only strings have one
+		if at < 0 {
+			return false
+		}
+		text = text[at:]
+		r := escaped(text)
+		switch {
+		case r < 0:
+			text = text[2:] // such as \n
+			continue
+		case utf16.IsSurrogate(r):
+			if utf16.DecodeRune(r, escaped(text[6:])) == utf8.RuneError {
+				return true
+			}
+			text = text[6:]
+		}
+		text = text[6:]
+	}
+}
+
+// escaped returns the code unit that text, \uXXXX, begins with; -1 if it begins with
+// something else.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }

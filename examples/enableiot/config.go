@@ -17,7 +17,7 @@ import (
 // Config is what a server is made of. Users and Keys are required. The zero value
 // is an error.
 type Config struct {
-	// Users are who may log in.
+	// Users may log in.
 	Users []User
 	// Keys sign: RS256.
 	Keys *signing.Schedule

@@ -3,9 +3,9 @@ package main
 import "net/http"
 
 // anyOrigin lets the pages of every origin call a handler, as the original does
-// (Fetch standard, "CORS protocol"). A page gains nothing by that which a program
-// has not: a token says who calls, which no browser adds by itself, and no cookie
-// is read. If you add cookies, list your origins instead.
+// (Fetch standard, "CORS protocol"). A page can then do what any program can, and
+// no more: the caller is known by a token, which no browser adds by itself, and no
+// cookie is read. If you add cookies, list your origins instead.
 func anyOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

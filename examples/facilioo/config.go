@@ -21,7 +21,7 @@ import (
 // Config is what a server is made of. Accounts, Keys and Mails are required. The
 // zero value is an error.
 type Config struct {
-	// Accounts are who may log in.
+	// Accounts may log in.
 	Accounts []Account
 	// Keys sign: RS256, and one of them from now on. A schedule of a directory
 	// (signing.LoadSchedule) changes keys while the server goes on.

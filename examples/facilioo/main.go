@@ -248,8 +248,8 @@ func runNext(args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("facilioo next", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&dir, "keys", "", "`DIR` of the private keys; it is made if it isn't there")
-	f.StringVar(&public, "public", "", "`FILE` for the public halves of all keys, for those who verify by files")
-	f.Func("in", "when the key begins to sign: after all who verify have it, 0s for the first (default 48h)", func(text string) (err error) {
+	f.StringVar(&public, "public", "", "`FILE` for the public halves of all keys, for servers that verify by files")
+	f.Func("in", "when the key begins to sign: after all verifiers have it, 0s for the first (default 48h)", func(text string) (err error) {
 		if in, err = time.ParseDuration(text); err != nil || in < 0 || in > 366*24*time.Hour {
 			return errors.New("must be a duration from 0s to 8784h")
 		}

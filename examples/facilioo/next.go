@@ -18,8 +18,8 @@ import (
 // WriteNext writes the private key that signs from a time on into dir, which is
 // made if it isn't there. Before, it writes the public halves of all keys in dir
 // into the file public, unless that is "". This is the whole of a rotation: a
-// server that follows dir finds the key by itself, and those who verify by the
-// file find its public half.
+// server that follows dir finds the key by itself, and servers that verify by
+// the file find its public half.
 //
 // The key is written as signing.LoadSchedule reads it: named for the second from
 // which it signs, readable by nobody else, and there only when it is whole. The

@@ -26,7 +26,7 @@ func (p printed) Put(to, text string) error {
 type spool struct{ dir string }
 
 func (s spool) Put(to, text string) error {
-	file, err := os.CreateTemp(s.dir, ".mail-*") // whoever reads the directory sees whole mails
+	file, err := os.CreateTemp(s.dir, ".mail-*") // a reader of the directory sees whole mails
 	if err != nil {
 		return err
 	}

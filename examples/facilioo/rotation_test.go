@@ -103,8 +103,7 @@ func TestRotation(t *testing.T) {
 	})
 }
 
-// signer finds the key that signed a token, as somebody would who has only what
-// is published.
+// signer finds the key that signed a token, with nothing but what is published.
 func signer(t *testing.T, keys *signing.Schedule, token string) string {
 	t.Helper()
 	for _, key := range keys.Keys() {

@@ -75,7 +75,7 @@ func newServer(c Config) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A new password locks out at once whoever was inside with the old one.
+	// A new password ends sessions, and access tokens of them stop at once.
 	live, err := issuer.NewSessionVerifier(issuer.SessionVerifierConfig[struct{}]{Verifier: verify, Store: c.Store})
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/issuer"
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
@@ -279,6 +280,7 @@ func TestConfig(t *testing.T) {
 		"no password":  func(c *Config) { c.Users[0].Password = "" },
 		"not a word":   func(c *Config) { c.Users[0].Role = "a-king" },
 		"Keys:":        func(c *Config) { c.Keys = secrets },
+		"RefreshKeys:": func(c *Config) { c.Store = issuer.NewMemoryStore() },
 		"AccessLife:":  func(c *Config) { c.AccessLife = 1 },
 		"RefreshLife:": func(c *Config) { c.RefreshLife = -1 },
 		"AuthLimit:":   func(c *Config) { c.AuthLimit = -1 },

@@ -307,6 +307,7 @@ func TestConfig(t *testing.T) {
 		"Lead:":          func(c *Config) { c.Lead = -1 },
 		"Mails:":         func(c *Config) { c.Mails = nil },
 		"Secret:":        func(c *Config) { c.Store = issuer.NewMemoryStore() },
+		"RefreshKeys:":   func(c *Config) { c.Store = issuer.NewMemoryStore() },
 		"AccessLife:":    func(c *Config) { c.AccessLife = 1 },
 		"RefreshLife:":   func(c *Config) { c.RefreshLife = -1 },
 		"AuthLimit:":     func(c *Config) { c.AuthLimit = -1 },

@@ -42,6 +42,8 @@ func newAppReader(t reflect.Type, taken []string) (*appReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errApp, err)
 	}
+	// Without regard to case: a field "SUB" would be exact here, and be filled from
+	// sub by every reader that uses encoding/json.
 	for _, f := range s.fields {
 		if containsFold(taken, f.name) {
 			return nil, fmt.Errorf("%w: %v: member %q is a field of Claims in this dialect", errApp, t, f.name)
@@ -61,6 +63,8 @@ func (r *appReader) read(members []strict.Member, app reflect.Value) error {
 func (r *appReader) readLoose(members []strict.Member, app reflect.Value) error {
 	all := make(map[string]any)
 	for _, m := range members {
+		// A registered name in another case is dropped as well: a handler that looks
+		// for it without case must not find a stranger's "Sub".
 		if containsFold(r.taken, string(m.Name)) {
 			continue
 		}
@@ -90,13 +94,17 @@ func (s *structReader) has(name string) bool {
 	return slices.ContainsFunc(s.fields, func(f appField) bool { return f.name == name })
 }
 
+// fill reads members into the fields of v that have their names. Other members
+// are not an error: issuers add some.
 func (s *structReader) fill(members []strict.Member, v reflect.Value) error {
 	for i := range s.fields {
 		f := &s.fields[i]
 		for _, m := range members {
+			// null leaves a field as it is, as encoding/json does.
 			if string(m.Name) != f.name || isNull(m.Value) {
 				continue
 			}
+			// The cause is left out: a type that reads itself may quote a stranger's text.
 			if err := f.read(m.Value, v.FieldByIndex(f.index)); err != nil {
 				return fmt.Errorf("%w: %s", errMemberType, quoted(f.name))
 			}
@@ -128,14 +136,17 @@ func (c *compiler) structOf(t reflect.Type) (*structReader, error) {
 	if s, ok := c.structs[t]; ok {
 		return s, nil
 	}
+	// Entered before its fields are known: a field of its own type then finds it.
 	s := new(structReader)
 	c.structs[t] = s
 	return s, c.addFields(s, t, nil)
 }
 
-// addFields adds t's fields to s, those of embedded structs as if they stood
-// in t. Two fields of one name are an error, where encoding/json would drop
-// both without a word.
+// addFields adds t's fields to s, those of embedded structs as if they stood in t.
+//
+// This is where "one reading" is decided for App: what encoding/json would settle
+// by a rule that few know is an error of NewVerifier. The encoder, which does use
+// encoding/json, then writes what is read here.
 func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) error {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -144,19 +155,26 @@ func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) erro
 		embedded := f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct && !isUnmarshaler(f.Type)
 		switch {
 		case ignored(f):
-			continue
+			continue // json:"-" is the application's way to keep a field from tokens
+		// What it points to would have to be made while reading, which encoding/json does
+		// for some types and not for others.
 		case f.Anonymous && !tagged && f.Type.Kind() == reflect.Pointer:
 			return fmt.Errorf("%v.%s: an embedded pointer is not supported", t, f.Name)
+		// Without a tag, its fields are members of the outer object. With a tag, or if
+		// it reads itself, it is one member, and falls through to the end.
 		case embedded:
 			if err := c.addFields(s, f.Type, index); err != nil {
 				return err
 			}
 			continue
 		case !f.IsExported() && (isUnmarshaler(f.Type) || !f.Anonymous || f.Type.Kind() != reflect.Struct):
-			continue // but not an embedded struct, whose fields may be exported
+			continue // reflection can't set it; but an embedded struct's fields may be exported
+		// "1" for 1 would be a second spelling of a number.
 		case strings.Contains(options, "string"):
 			return fmt.Errorf("%v.%s: the json option \"string\" is not supported", t, f.Name)
 		}
+		// Of two fields of one name encoding/json takes the less deeply embedded one, or
+		// neither, without a word.
 		if s.has(name) {
 			return fmt.Errorf("%v.%s: a second field for member %q", t, f.Name, name)
 		}
@@ -172,6 +190,7 @@ func (c *compiler) addFields(s *structReader, t reflect.Type, prefix []int) erro
 // ignored reports whether a field is not for JSON.
 func ignored(f reflect.StructField) bool { return f.Tag.Get("json") == "-" }
 
+// tagOf returns the name of a field's member, and whether its tag gives it.
 func tagOf(f reflect.StructField) (name, options string, tagged bool) {
 	name, options, _ = strings.Cut(f.Tag.Get("json"), ",")
 	if name == "" {
@@ -239,12 +258,13 @@ func readAny(raw []byte, v reflect.Value) error {
 }
 
 // reader returns how values of t are decoded. Types that decode themselves and
-// []byte go to encoding/json: neither matches names without case.
+// []byte go to encoding/json, since it matches no names for them.
 func (c *compiler) reader(t reflect.Type) (valueReader, error) {
 	if c.depth++; c.depth > jws.Bounds.Depth {
 		return nil, fmt.Errorf("type %v nests too deeply", t)
 	}
 	defer func() { c.depth-- }()
+	// []byte is base64 to encoding/json, which also writes it so.
 	isBytes := t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 	switch {
 	case t == reflect.TypeFor[any]():
@@ -307,6 +327,8 @@ func readBool(raw []byte, v reflect.Value) error {
 	return nil
 }
 
+// readInt reads one spelling of an integer: digits. 1.0 and 1e0 are refused, as
+// encoding/json does.
 func readInt(raw []byte, v reflect.Value) error {
 	n, err := strconv.ParseInt(string(raw), 10, v.Type().Bits())
 	v.SetInt(n)
@@ -343,6 +365,8 @@ func (c *compiler) slice(t reflect.Type) (valueReader, error) {
 	read, err := c.reader(t.Elem())
 	return func(raw []byte, v reflect.Value) error {
 		v.Set(reflect.MakeSlice(t, 0, 4))
+		// null stands for an element that stays empty, as in encoding/json: the ones
+		// after it keep their places.
 		isArray, err := strict.Elements(raw, func(element []byte) error {
 			v.Set(reflect.Append(v, reflect.Zero(t.Elem())))
 			if isNull(element) {
@@ -359,7 +383,7 @@ func (c *compiler) slice(t reflect.Type) (valueReader, error) {
 
 func (c *compiler) mapping(t reflect.Type) (valueReader, error) {
 	if t.Key().Kind() != reflect.String {
-		return nil, fmt.Errorf("type %v can't be read from a token: its keys are no strings", t)
+		return nil, fmt.Errorf("type %v can't be read from a token: its keys are not strings", t)
 	}
 	read, err := c.reader(t.Elem())
 	return func(raw []byte, v reflect.Value) error {

@@ -7,15 +7,17 @@ import (
 	"time"
 )
 
-// Claims is what one verified token says. T is the application's own part:
-// a struct whose fields are decoded, exactly by their json names, from the
-// same JSON object as the registered claims, or a map[string]any that receives
-// every member that has no field here. struct{} is right when there is none.
-// In a map, and in a field of type any, numbers are [json.Number]: every digit of an
-// id above 2^53 is kept, also when the map is written again.
+// Claims is what one verified token says. T is the application's own part: a
+// struct, or map[string]any, that is filled from the same JSON object as the
+// registered claims. An application without a part of its own takes struct{}.
 //
-// Whoever gets Claims may change them, as they are a [Claims.Clone]; only those
-// of [Verifier.VerifyShared] belong to others too.
+// Fields of a struct are filled by their json names, exactly. A map gets every
+// member that has no field here. In a map, and in a field of type any, numbers are
+// [json.Number]: every digit of an id above 2^53 is kept, also when the map is
+// written again.
+//
+// A caller that gets Claims may change them, since they are a [Claims.Clone]. Only
+// those of [Verifier.VerifyShared] belong to others too.
 type Claims[T any] struct {
 	Issuer    string    // iss, RFC 7519 §4.1.1
 	Subject   string    // sub, §4.1.2; with Dialect.ObjectSubject its compact JSON text
@@ -54,7 +56,7 @@ func (c *Claims[T]) text(name string) *string {
 
 // Party is the kind of account that a token was issued to, such as "Admin" or
 // "Contractor". Applications declare theirs as constants; comparison is exact.
-// The zero Party is no party and passes no party-type guard.
+// The zero Party stands for no account and passes no guard that asks for one.
 type Party string
 
 // Use is what a token may be used for. The zero Use stands for [Access]
@@ -67,8 +69,8 @@ const (
 	Refresh Use = "refresh"
 )
 
-// contextKey is a type of its own for each T, so that no other package and no
-// other T can store under it.
+// contextKey is a type of its own for each T. Neither another package nor another
+// T can store under it.
 type contextKey[T any] struct{}
 
 // NewContext returns a copy of ctx that carries c. It is for guards and for
@@ -77,9 +79,10 @@ func NewContext[T any](ctx context.Context, c *Claims[T]) context.Context {
 	return context.WithValue(ctx, contextKey[T]{}, c)
 }
 
-// FromContext returns the claims of the caller whom a guard of the same T let
-// in: a [Claims.Clone], since requests may share the original. Without such a
-// guard, or with an anonymous caller, it returns empty Claims and false.
+// FromContext returns the claims of the caller that a guard of the same T
+// admitted. They are a [Claims.Clone], since requests may share the original.
+// Without such a guard, or with an anonymous caller, it returns empty Claims and
+// false.
 func FromContext[T any](ctx context.Context) (Claims[T], bool) {
 	if c, ok := ctx.Value(contextKey[T]{}).(*Claims[T]); ok && c != nil {
 		return c.Clone(), true
@@ -87,9 +90,9 @@ func FromContext[T any](ctx context.Context) (Claims[T], bool) {
 	return Claims[T]{}, false
 }
 
-// MustFromContext is FromContext for handlers that only ever run behind a guard
-// that lets nobody in without a token. Without a caller it panics, so that a
-// route whose guard was forgotten, or has another T, answers nobody.
+// MustFromContext is FromContext for handlers that run only behind a guard that
+// demands a token. Without a caller it panics: a route whose guard was forgotten,
+// or has another T, then answers no request.
 func MustFromContext[T any](ctx context.Context) Claims[T] {
 	c, ok := FromContext[T](ctx)
 	if !ok {

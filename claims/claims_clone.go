@@ -6,14 +6,18 @@ import (
 	"sync"
 )
 
-// Clone returns a copy of c that shares nothing with it that either could
-// change: what one request writes into its claims, appends to them or sorts,
-// no other sees. Fields of App that no token is read into (json:"-"), and
-// structs in it that read themselves (UnmarshalJSON, UnmarshalText), such as
-// big.Int, are copied as an assignment copies them.
+// Clone returns a copy of c that shares nothing changeable with c. What one
+// request writes into its claims, appends to them or sorts, another request does
+// not see.
+//
+// Two kinds of parts of App are copied as an assignment copies them: fields that
+// are never read from a token (json:"-"), and structs that read themselves
+// (UnmarshalJSON, UnmarshalText), such as big.Int.
 func (c *Claims[T]) Clone() Claims[T] {
 	clone := *c
 	clone.Audience, clone.Scope = slices.Clone(c.Audience), slices.Clone(c.Scope)
+	// Most Apps are plain values, which the assignment above has copied: reflection
+	// is for the others.
 	if sharesParts(reflect.TypeFor[T]()) {
 		app := c.App
 		separate(reflect.ValueOf(&app).Elem())
@@ -29,14 +33,17 @@ func sharesParts(t reflect.Type) bool {
 	if known, ok := sharing.Load(t); ok {
 		return known.(bool)
 	}
+	// Two goroutines may both come here first. They find the same.
 	shares := hasReferences(t)
 	sharing.Store(t, shares)
 	return shares
 }
 
+// hasReferences reports whether an assignment of a t shares anything.
 func hasReferences(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		// An interface too: a member that was read into an any is a map or a slice.
 		return true
 	case reflect.Array:
 		return hasReferences(t.Elem())
@@ -55,6 +62,8 @@ func separate(v reflect.Value) {
 	t := v.Type()
 	switch {
 	case v.Kind() == reflect.Struct:
+		// What reads itself may have any inner structure, such as a lock: copying that
+		// field by field could break it.
 		if isUnmarshaler(t) {
 			return
 		}
@@ -69,6 +78,7 @@ func separate(v reflect.Value) {
 		}
 	case !v.CanSet(): // a field that no token is read into
 	case v.Kind() == reflect.Slice && !v.IsNil():
+		// Without spare capacity, so that an append moves away and writes into nothing.
 		own := reflect.MakeSlice(t, v.Len(), v.Len())
 		reflect.Copy(own, v)
 		for i := range own.Len() {
@@ -90,6 +100,8 @@ func separate(v reflect.Value) {
 	}
 }
 
+// separated returns a copy of v that can be set, which elements of maps and
+// interfaces can't.
 func separated(v reflect.Value) reflect.Value {
 	own := reflect.New(v.Type()).Elem()
 	own.Set(v)

@@ -19,7 +19,7 @@ const (
 )
 
 // Config says whose tokens a [Verifier] accepts. Issuer, Audience and Keys are
-// required, but for what the Dialect says is not there.
+// required; a Dialect without iss or aud leaves out Issuer or Audience.
 type Config struct {
 	// Issuer is the exact iss of the tokens (RFC 8725 §3.8).
 	Issuer string
@@ -35,26 +35,29 @@ type Config struct {
 	// Leeway is how far the issuer's clock may be off, 0 to 5 minutes. It is
 	// granted at exp, nbf and iat alike.
 	Leeway time.Duration
-	// InsecureAnyTime leaves exp, nbf and iat to the caller, who must compare
-	// them with a clock that it trusts more than the machine's, as an issuer does
-	// with its store's. They must still be there and in range.
+	// InsecureAnyTime leaves exp, nbf and iat to the caller. It must compare them
+	// with a clock that it trusts more than the machine's, as an issuer does with
+	// its store's. They must still be there and in range.
 	InsecureAnyTime bool
 	// MaxBytes is how long a token may be; 16 KiB if 0.
 	MaxBytes int
 	// Remember is how many verified tokens are remembered, so that one that comes
 	// again costs a digest instead of a signature check: 16,384 if 0, none if
-	// negative; rounded up to a power of two. Answers are the same either way: at
-	// every request the key must still be offered and the dates must hold. It is
-	// on by default because of that, because only tokens that passed are kept
-	// (their claims, under a SHA-256, never their text), and because its memory is
-	// bounded: some 400 bytes each with few claims, and on average 2 KiB of tokens
-	// each. A token of more than 16 KiB is not remembered.
+	// negative; rounded up to a power of two.
+	//
+	// Answers are the same either way: at every request the key must still be
+	// offered and the dates must hold. Only tokens that passed are kept: their
+	// claims, under a SHA-256, never their text. The memory is bounded: some 400
+	// bytes each with few claims, and on average 2 KiB of tokens each. A token of
+	// more than 16 KiB is not remembered.
 	Remember int
 }
 
 // settled returns a copy of c with its defaults filled in, and every mistake in
 // it.
 func (c Config) settled() (Config, error) {
+	// All mistakes are reported together, so that one start of the program shows
+	// them all.
 	var mistakes []error
 	mistake := func(format string, a ...any) {
 		mistakes = append(mistakes, fmt.Errorf("%w."+format, append([]any{errVerifier}, a...)...))
@@ -68,6 +71,7 @@ func (c Config) settled() (Config, error) {
 	c.Use = cmp.Or(c.Use, Access)
 	c.MaxBytes = cmp.Or(c.MaxBytes, defaultMaxBytes)
 	c.Remember = cmp.Or(c.Remember, defaultRemember)
+	// A nil pointer in an interface is the usual remains of an error that was ignored.
 	if v := reflect.ValueOf(c.Keys); c.Keys == nil {
 		mistake("Keys is missing")
 	} else if v.Kind() == reflect.Pointer && v.IsNil() {
@@ -75,6 +79,9 @@ func (c Config) settled() (Config, error) {
 	} else if k, ok := c.Keys.(interface{ Issuer() string }); ok && k.Issuer() != "" && k.Issuer() != c.Issuer {
 		mistake("Keys are those of %q, Issuer is %q", k.Issuer(), c.Issuer)
 	}
+	// What the dialect says is not there must not be asked for, or the verifier would
+	// refuse every token; what it says is there must be asked for, or the verifier
+	// would take tokens of anybody.
 	switch {
 	case c.Issuer == "" && !dialect.InsecureNoIssuer:
 		mistake("Issuer is missing")

@@ -8,16 +8,17 @@ import (
 	"strings"
 )
 
-// Dialect says how claims are written on the wire. It is plain data, one
-// literal for a whole system, shared by the verifier and the issuer. It is
-// judged whole by [NewVerifier] and [NewEncoder] and must not change after.
+// Dialect says how claims are written on the wire. It is plain data, one literal
+// for a whole system, shared by the verifier and the issuer. The zero Dialect is
+// that of RFC 9068: header typ at+jwt (and rt+jwt), dates as NumericDate, iss, aud,
+// exp and sub required.
 //
-// The zero Dialect is that of RFC 9068: header typ at+jwt (and rt+jwt), dates as
-// NumericDate, iss, aud, exp and sub required. Of what else RFC 9068 §2.2
-// requires, iat and jti may be absent, and client_id is a member of App.
+// RFC 9068 §2.2 requires more: iat and jti may be absent here, and client_id is a
+// member of App.
 //
 // Every dialect must tell access from refresh by at least one of the types,
-// UseMember and RefreshMark. All that are set are checked.
+// UseMember and RefreshMark. All that are set are checked. A Dialect is judged whole
+// by [NewVerifier] and [NewEncoder] and must not change after.
 //
 // # ID tokens and other kinds
 //
@@ -102,9 +103,10 @@ type Dialect struct {
 	// issue and expiry. It is written, and not read.
 	LifetimeMember string
 
-	// Members lists the registered members that are written, in their order;
-	// members of App may stand among them, those that do not come last. If nil:
-	// iss, sub, aud, exp, nbf, iat, jti, sid, the party, scope.
+	// Members lists the registered members that are written, in their order. Members
+	// of App may stand among them; all others of App come last. If nil: iss, sub, aud,
+	// exp, nbf, iat, jti, sid, the party, scope, then those that UseMember, RefreshMark
+	// and LifetimeMember name.
 	Members []string
 
 	// InsecureNoIssuer is for systems whose tokens have no iss. A token that
@@ -125,7 +127,8 @@ type Dialect struct {
 	InsecureAnyKind bool
 }
 
-// settled returns d with its defaults filled in, or every mistake in it.
+// settled returns a copy of d with its defaults filled in, and every mistake in
+// it. To settle it again changes nothing.
 func (d Dialect) settled() (Dialect, error) {
 	d.AccessType = cmp.Or(d.AccessType, "at+jwt")
 	d.RefreshType = cmp.Or(d.RefreshType, "rt+jwt")
@@ -137,10 +140,13 @@ func (d Dialect) settled() (Dialect, error) {
 		mistakes = append(mistakes, fmt.Errorf("%w: "+format, append([]any{errDialect}, a...)...))
 	}
 	d.MoreAccessTypes = slices.Clone(d.MoreAccessTypes)
+	// Law 5, access is not refresh: with the same typ and no member to tell them apart a
+	// stolen access token would refresh.
 	for _, accessType := range append([]string{d.AccessType}, d.MoreAccessTypes...) {
 		if sameMediaType(accessType, d.RefreshType) && d.UseMember == "" && d.RefreshMark == "" {
 			mistake("access and refresh tokens look the same: set different access types and RefreshType, or UseMember, or RefreshMark")
 		}
+		// Types are written into headers without escapes.
 		if !printable(accessType) {
 			mistake("AccessType and MoreAccessTypes must be printable ASCII without quotes")
 		}
@@ -155,6 +161,8 @@ func (d Dialect) settled() (Dialect, error) {
 	if d.Time < Seconds || d.Time > RFC3339 {
 		mistake("Time: unknown format %d", d.Time)
 	}
+	// Two meanings of one member, or of two that differ by case alone, would be one to
+	// some readers and two to others.
 	taken := slices.Clone(registered)
 	if d.SubjectMember != "sub" {
 		if containsFold(taken, d.SubjectMember) {
@@ -241,6 +249,8 @@ func sameMediaType(a, b string) bool {
 	return asciiFold(bareType(a), bareType(b))
 }
 
+// bareType drops "application/", which RFC 7515 §4.1.9 says is implied if no other
+// slash follows.
 func bareType(t string) string {
 	const prefix = "application/"
 	if len(t) > len(prefix) && asciiFold(t[:len(prefix)], prefix) && !strings.Contains(t[len(prefix):], "/") {

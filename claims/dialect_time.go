@@ -26,10 +26,10 @@ const (
 // date in milliseconds that is taken for seconds lies far beyond it.
 const lastSecond = 253402300799
 
-// parse reads a date as f writes it. It lies in the years 1970 to 9999, or it is
-// refused, and neither conversion nor comparison can wrap. Zero is a date like any
-// other: the first moment of 1970, a NumericDate in the past (RFC 7519 §2). Keycloak
-// before version 10 wrote nbf 0 into every token.
+// parse reads a date as f writes it. A date outside of 1970 to 9999 is refused, so
+// that no conversion and no comparison can wrap. Zero is a date like any other: the
+// first moment of 1970, a NumericDate in the past (RFC 7519 §2). Keycloak before
+// version 10 wrote nbf 0 into every token.
 func (f TimeFormat) parse(raw []byte) (time.Time, error) {
 	switch f {
 	case RFC3339:
@@ -46,6 +46,7 @@ func parseNumber(raw []byte, perSecond int64) (time.Time, error) {
 	if !isNumber(raw) {
 		return time.Time{}, fmt.Errorf("%w: a date must be a number", errMemberType)
 	}
+	// Integers first: they are exact, where a float64 of milliseconds is not.
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		if n < 0 || n/perSecond > lastSecond {
 			return time.Time{}, fmt.Errorf("%w: %s", errDate, quoted(string(raw)))
@@ -62,13 +63,15 @@ func parseNumber(raw []byte, perSecond int64) (time.Time, error) {
 	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), nil
 }
 
-// parseRFC3339 accepts one spelling of each moment but for the number of
-// fractional digits: time.Parse alone would also take commas and offsets.
+// parseRFC3339 accepts one spelling of each moment, in which only the number of
+// fractional digits is free. time.Parse alone would also take commas and offsets.
 func parseRFC3339(raw []byte) (time.Time, error) {
 	text, ok := strict.Text(raw)
 	if !ok {
 		return time.Time{}, fmt.Errorf("%w: a date must be an RFC 3339 string", errMemberType)
 	}
+	// The shape is checked here, the calendar by time.Parse: it knows which months have
+	// 30 days.
 	const shape = "0000-00-00T00:00:00"
 	fraction, ok := "", len(text) > len(shape) && text[len(text)-1] == 'Z'
 	if ok {

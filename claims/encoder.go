@@ -72,9 +72,11 @@ func NewEncoder[T any](d Dialect) (*Encoder[T], error) {
 // reads itself) or read otherwise (a scope with a space) is refused here, with
 // an error that names it.
 func (e *Encoder[T]) Encode(h Header, c *Claims[T]) (string, error) {
+	// places is not nil in any Encoder that NewEncoder made, empty as it may be.
 	if e == nil || e.places == nil {
 		return "", fmt.Errorf("%w: the encoder was not made by NewEncoder", errUnencodable)
 	}
+	// The zero Use is not Access here: a token's kind must be said, not forgotten.
 	if c.Use != Access && c.Use != Refresh {
 		return "", fmt.Errorf("%w: Use is %q, not access or refresh", errUnencodable, c.Use)
 	}
@@ -87,6 +89,8 @@ func (e *Encoder[T]) Encode(h Header, c *Claims[T]) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errUnencodable, err)
 	}
+	// Payload, header and the encoded payload share the buffer; what was written behind
+	// the payload is the answer, and the only part that is copied to the heap.
 	end := len(b)
 	b = append(append(b, header...), '.')
 	b = base64.RawURLEncoding.AppendEncode(b, b[:end])
@@ -108,6 +112,7 @@ func (e *Encoder[T]) header(h Header, use Use) (string, error) {
 	if len(h.KeyID) > jws.MaxKeyID || !utf8.ValidString(h.KeyID) {
 		return "", fmt.Errorf("kid is longer than %d bytes, or not valid UTF-8", jws.MaxKeyID)
 	}
+	// typ is always written, so that no reader has to guess (RFC 8725 §3.11).
 	var b []byte
 	if e.dialect.TypeFirst {
 		b = appendQuoted(appendName(b, "typ"), e.dialect.typeOf(use))
@@ -119,13 +124,17 @@ func (e *Encoder[T]) header(h Header, use Use) (string, error) {
 	if h.KeyID != "" {
 		b = appendQuoted(appendName(b, "kid"), h.KeyID)
 	}
-	b[0] = '{'
+	b[0] = '{' // in place of the first comma
 	w := &written{h, base64.RawURLEncoding.EncodeToString(append(b, '}'))}
 	last.Store(w)
 	return w.segment, nil
 }
 
 // payload appends the payload of a token to b, which is empty.
+//
+// Members that have a place stand in the dialect's order, those of App among them;
+// then comes the rest of App in the order of its fields. So tokens look as those
+// that a system has written before.
 func (e *Encoder[T]) payload(b []byte, c *Claims[T]) ([]byte, error) {
 	var few [16]strict.Member
 	app, err := e.appMembers(c, few[:0])
@@ -147,8 +156,10 @@ func (e *Encoder[T]) payload(b []byte, c *Claims[T]) ([]byte, error) {
 	}
 	b[0] = '{' // each member begins with a comma
 	b = append(b, '}')
+	// A member takes at least four bytes. A text that is shorter than all that a reader
+	// allows can't have too many, and is not read again for that.
 	judged := c.Use == Access && e.kinds.mayRefuse(e.dialect.AccessType, app)
-	if judged || len(b) > 4*jws.Bounds.Members { // it may have too many
+	if judged || len(b) > 4*jws.Bounds.Members {
 		members, err := strict.Object(slices.Clone(b), jws.Bounds, nil)
 		if err != nil {
 			return nil, err
@@ -165,7 +176,11 @@ func (e *Encoder[T]) placed(name []byte) bool {
 	return slices.ContainsFunc(e.places, func(p place) bool { return p.app && p.name == string(name) })
 }
 
-// appMembers appends what App adds to into.
+// appMembers appends what App adds to into. encoding/json writes App, since only it
+// knows MarshalJSON and omitempty. Its text is then read again, strictly: the
+// members are needed one by one for their places, and what a MarshalJSON or a map
+// may have written (a second "sub", a member too many, half a surrogate pair) is
+// found here and not by every verifier.
 func (e *Encoder[T]) appMembers(c *Claims[T], into []strict.Member) ([]strict.Member, error) {
 	if !e.app || c.Use == Refresh {
 		return nil, nil
@@ -176,6 +191,7 @@ func (e *Encoder[T]) appMembers(c *Claims[T], into []strict.Member) ([]strict.Me
 	if err := enc.Encode(c.App); err != nil {
 		return nil, err
 	}
+	// A nil map: App adds nothing.
 	if string(bytes.TrimSpace(b.Bytes())) == "null" {
 		return nil, nil
 	}
@@ -183,6 +199,7 @@ func (e *Encoder[T]) appMembers(c *Claims[T], into []strict.Member) ([]strict.Me
 	if err != nil {
 		return nil, err
 	}
+	// In any case: "SUB" beside sub would be the subject for some readers.
 	for _, m := range members {
 		if containsFold(e.taken, string(m.Name)) {
 			return nil, fmt.Errorf("member %s is a field of Claims", quoted(string(m.Name)))
@@ -195,6 +212,7 @@ func (e *Encoder[T]) appMembers(c *Claims[T], into []strict.Member) ([]strict.Me
 // meaning, or else one of App's. There may be nothing to append.
 func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []strict.Member) ([]byte, error) {
 	d := &e.dialect
+	// A refresh token is for its issuer alone, which knows them by the session.
 	if c.Use == Refresh && (p.name == d.ScopeMember || p.name == d.PartyMember) {
 		return b, nil
 	}
@@ -263,14 +281,14 @@ func (e *Encoder[T]) subject(b []byte, p *place, subject string) ([]byte, error)
 	}
 	text, ok := objectText(subject)
 	if !ok {
-		return nil, fmt.Errorf("%s is no JSON object with members, as this dialect writes it, or nested too deeply", p.name)
+		return nil, fmt.Errorf("%s is not a JSON object with members, as this dialect writes it, or nests too deeply", p.name)
 	}
 	return append(append(b, p.text...), text...), nil
 }
 
-// objectText returns the compact text of an object that is a member's value, and
-// false if it is none or has no members. It is read where it will stand, one
-// level down: a verifier reads the payload no deeper.
+// objectText returns the compact text of an object, and false if text is not an
+// object or has no members. It is read one level down, where it will stand: a
+// verifier counts its depth from the payload.
 func objectText(text string) (string, bool) {
 	members, err := strict.Object([]byte(`{"sub":`+text+`}`), jws.Bounds, nil)
 	if err != nil || len(members) != 1 || members[0].Value[0] != '{' {
@@ -287,9 +305,10 @@ func (e *Encoder[T]) party(b []byte, p *place, party Party) ([]byte, error) {
 	if party == "" {
 		return b, nil
 	}
+	// Compared again as text: "007" is a party that would come back as "7".
 	n, err := strconv.ParseInt(string(party), 10, 64)
 	if err != nil || strconv.FormatInt(n, 10) != string(party) {
-		return nil, fmt.Errorf("party %s is no integer, as this dialect writes it", quoted(string(party)))
+		return nil, fmt.Errorf("party %s is not an integer, as this dialect writes it", quoted(string(party)))
 	}
 	return append(append(b, p.text...), party...), nil
 }

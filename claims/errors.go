@@ -22,9 +22,9 @@ var ErrInvalid = errors.New("claims: invalid token")
 // an oracle for forgers. It also matches [ErrInvalid].
 var ErrExpired = fmt.Errorf("%w: expired", ErrInvalid)
 
-// The reasons for which a token is refused. They stay unexported because no
-// caller should branch on them: whoever presents the token learns none, and
-// the log has the text. More of them are in packages jws and strict.
+// The reasons for which a token is refused. They stay unexported because no caller
+// should branch on them: the client learns none, and the log has the text. More of
+// them are in packages jws and strict.
 var (
 	errTooLarge     = invalid(jws.ErrTooLarge)
 	errType         = invalid(jws.ErrType)

@@ -21,7 +21,8 @@ type Key struct {
 //   - EdDSA: ed25519.PublicKey
 //   - HS256, HS384, HS512: []byte, at least as long as the hash (RFC 7518 §3.2)
 //
-// There is no "none". The material is copied where it could change.
+// The algorithm "none" does not exist here. The material is copied where it could
+// change.
 func NewKey(alg, kid string, material any) (*Key, error) {
 	return newKey(alg, kid, material, false)
 }
@@ -53,8 +54,9 @@ func (k *Key) verifies(signed string, signature []byte) bool {
 	return k != nil && k.jws.Verifies(signed, signature)
 }
 
-// offered reports whether k is among the first keys that fit a header, of which
-// there may be many for one without kid.
+// offered reports whether k is among the keys that a verifier would try for a
+// header. A header without kid may fit many keys; those beyond maxTries are not
+// tried, and so not offered.
 func offered(keys []*Key, h Header, k *Key) bool {
 	fitting := 0
 	for _, other := range keys {

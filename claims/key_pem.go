@@ -11,14 +11,14 @@ import (
 const maxPEM = 1 << 20
 
 // ParsePEM reads a bundle of public keys: PKCS#1 ("RSA PUBLIC KEY"), PKIX
-// ("PUBLIC KEY") and certificates ("CERTIFICATE", of which only the key and the
-// expiry count). The keys have no id; alg binds them to an algorithm, or if it
+// ("PUBLIC KEY") and certificates ("CERTIFICATE"; only their key and their expiry
+// count). The keys have no id; alg binds them to an algorithm, or if it
 // is "" the usual one of their type: RS256, EdDSA, or ES256, ES384, ES512 by
 // curve. At most 1 MiB is read.
 //
-// A certificate that has expired is refused, now and once: its key does not
-// expire with it later on. A jwks.FileSet heeds the dates of its certificates
-// for as long as it runs.
+// A certificate that has expired is refused. That is judged once: a key does not
+// expire later on. A jwks.FileSet heeds the dates of its certificates as long as it
+// runs.
 //
 // Bundles in the wild are sloppy. Text around the blocks, blocks glued together
 // in one line and END lines that lack a dash are read, because they leave no

@@ -20,13 +20,13 @@ func headerOf(h *jws.Header) Header { return Header{Algorithm: h.Algorithm, KeyI
 // KeySet holds the keys of one issuer.
 type KeySet interface {
 	// Keys returns the keys that may have signed a token with this header, best
-	// first, none if there is no such key. An error means that this could not be
-	// found out; the caller answers 503.
+	// first, and no key if the issuer has none that fits. An error means that this
+	// could not be found out; the caller answers 503.
 	//
-	// The slice must not be changed afterwards by either side. A key that is
-	// still offered is the same *Key as before: a verifier may remember a token
-	// for as long as its key set offers the key that verified it. Keys is called
-	// for every token, by many goroutines at once.
+	// Neither side may change the slice afterwards. A key that is still offered is the
+	// same *Key as before: a verifier may remember a token as long as its key set
+	// offers the key that verified it. Keys is called for every token, by many
+	// goroutines at once.
 	//
 	// An implementation need not check that a key's algorithm is the header's,
 	// nor bound how many it returns: the verifier does both.
@@ -35,9 +35,9 @@ type KeySet interface {
 
 // NewKeySet returns a KeySet of fixed keys.
 //
-// A header with a kid gets the keys of that id, then those without any; a
-// header without kid gets all keys of its algorithm, of which a verifier tries
-// the one that last succeeded first, and 16 at most.
+// A header with a kid gets the keys of that id, then the keys without id. A header
+// without kid gets all keys of its algorithm; a verifier tries 16 of them at most,
+// first the one that succeeded last.
 //
 // It is an error to give no key, or two of the same id and algorithm.
 func NewKeySet(keys ...*Key) (KeySet, error) {
@@ -60,6 +60,8 @@ func NewKeySet(keys ...*Key) (KeySet, error) {
 			set.named[h] = append(set.named[h], k)
 		}
 	}
+	// A key without id may have signed under any kid. It comes last: the named ones are
+	// what the header asks for.
 	for h := range set.named {
 		set.named[h] = append(set.named[h], set.unnamed[h.Algorithm]...)
 	}

@@ -79,8 +79,10 @@ func (v *Verifier[T]) VerifyShared(ctx context.Context, token string) (*Claims[T
 	return v.verify(ctx, token, time.Now)
 }
 
-// verify answers from memory if it can.
+// verify answers from memory if it can. clock is read once, where the dates are
+// checked.
 func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() time.Time) (*Claims[T], error) {
+	// A token that is too long is refused without the work of a digest.
 	if v.tokens == nil || len(token) > v.maxBytes {
 		r, _, err := v.examine(ctx, token, clock)
 		if err != nil {
@@ -95,6 +97,8 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() tim
 		} else if known {
 			return &r.claims, nil
 		}
+		// Its key was withdrawn. Another key may verify it still, which only its
+		// signature can tell.
 	}
 	r, now, err := v.examine(ctx, token, clock)
 	if err != nil {
@@ -105,8 +109,15 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() tim
 	return &r.claims, nil
 }
 
-// examine reads a token and checks everything, the dates last: what has expired
-// is good in every other respect. It returns when they were checked.
+// examine reads a token and checks everything. It returns when the dates were
+// checked.
+//
+// The order is part of what errors say. What costs least comes first: form and
+// registered claims touch no key. Then the signature, since from there on the words
+// are the issuer's and not a stranger's: only they may cost reflection on App or a
+// place in a memory. The clock comes last, so that ErrExpired says that the token
+// was good in every other respect, and so that the time that a key set takes to
+// answer counts.
 func (v *Verifier[T]) examine(ctx context.Context, token string, clock func() time.Time) (r *verified[T], now time.Time, err error) {
 	var few [16]strict.Member
 	u, members, err := v.read(token, few[:0])
@@ -117,9 +128,12 @@ func (v *Verifier[T]) examine(ctx context.Context, token string, clock func() ti
 	if err != nil {
 		return nil, now, err
 	}
+	// Joined verifiers read up to the longest token that any of them takes.
 	if len(token) > from.MaxBytes {
 		return nil, now, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
 	}
+	// On the stack, until the signature has held: a forged token takes no memory for
+	// what it says.
 	said := Claims[T]{Use: from.Use}
 	if err := from.readClaims(&said, u.header, members); err != nil {
 		return nil, now, err
@@ -150,6 +164,8 @@ func (v *Verifier[T]) read(token string, few []strict.Member) (u unverified, mem
 			return u, nil, invalid(err)
 		}
 	}
+	// One buffer for both. Members are slices of it, so that it lives as long as
+	// examine works on them, and no string of Claims refers to it.
 	room := make([]byte, base64.RawURLEncoding.DecodedLen(len(signature)+len(payload)))
 	if u.sig, err = jws.Decode(signature, room); err != nil {
 		return u, nil, invalid(err)
@@ -169,6 +185,8 @@ func (v *Verifier[T]) issuerOf(members []strict.Member) (*trusted[T], error) {
 	if v.only != nil {
 		return v.only, nil
 	}
+	// An issuer that a stranger names chooses nothing but who judges: the issuer's own
+	// keys must then have signed it (RFC 8725 §3.8).
 	for _, m := range members {
 		if string(m.Name) == "iss" {
 			if issuer, ok := strict.Text(m.Value); ok && v.trusted[issuer] != nil {

@@ -7,16 +7,16 @@ import (
 )
 
 // Join returns a Verifier for the tokens of several issuers. A token is parsed
-// once; its iss chooses the one verifier that then checks everything else,
-// with its own keys, audiences and dialect. It remembers tokens as the one of
-// the verifiers that remembers most. A key of one issuer never vouches
-// for another (RFC 8725 §3.8).
+// once; its iss chooses the one verifier that then checks everything else, with its
+// own keys, audiences and dialect. A key of one issuer never vouches for another
+// (RFC 8725 §3.8).
 //
-// Two issuers may give one sub to different people (RFC 7519 §4.1.2): behind a
+// Two issuers may give one sub to different people (RFC 7519 §4.1.2). Behind a
 // joined verifier a caller is Issuer and Subject together.
 //
-// It is an error to join no verifiers, two of one issuer, or one whose dialect
-// has no iss.
+// It is an error to join no verifiers, two of one issuer, or one whose dialect has
+// no iss. The joined verifier remembers as many tokens as the one that remembers
+// most.
 func Join[T any](verifiers ...*Verifier[T]) (*Verifier[T], error) {
 	var mistakes []error
 	joined := &Verifier[T]{trusted: make(map[string]*trusted[T])}

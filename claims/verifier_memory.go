@@ -13,33 +13,34 @@ const (
 	maxRemember     = 1 << 24
 	// ways is how many places a token may be remembered in: those of its group.
 	ways = 8
-	// groupBytes bounds how long the tokens of a group may be together. What is kept
-	// of a token, its claims, is about as long as the token itself.
+	// groupBytes bounds how long the tokens of a group may be together. The claims
+	// that are kept of a token are about as long as the token itself.
 	groupBytes = ways * 2 << 10
 )
 
 // tokenMemory remembers verified tokens by their SHA-256, so that a token that
 // comes again costs a digest and a look-up instead of a signature check.
 //
-// It never changes an answer: what it spares is reading the token and checking
-// its signature, and those come out the same each time. What may change (whether
-// the key set offers the key, and the dates) is checked for every request by the
-// code that checked it the first time. Only tokens that passed get in, so that
+// It never changes an answer. It spares reading the token and checking its
+// signature, which come out the same each time. Two things can change: whether the
+// key set offers the key, and the dates. They are checked for every request, by the
+// code that checked them the first time. Only tokens that passed get in, so that
 // strangers can't fill it. No token is kept.
 //
-// A token has its place in one group of eight. A full group, or one of tokens that
-// are too long together, makes room by dropping those that have expired, or else
-// any. That bounds the memory without bookkeeping, and reads take no lock.
+// A token has its place in one group of eight. A group that is full, or whose
+// tokens are too long together, drops those that have expired, or else any. That
+// bounds the memory without bookkeeping, and reads take no lock.
 type tokenMemory[T any] struct {
 	groups []group[T]
-	mu     sync.Mutex // held by who changes them
+	mu     sync.Mutex // held while a group is changed; readers don't take it
 }
 
 type group[T any] [ways]atomic.Pointer[verified[T]]
 
 type digest [sha256.Size]byte
 
-// home is where a token is looked for first in its group.
+// home is where a token is looked for first in its group. It is taken from other
+// bits than the group, so that the tokens of a group have different homes.
 func (d *digest) home() int { return int(d[4]) % ways }
 
 // digestOf hashes a token. Most are short enough to be hashed without a copy on
@@ -74,6 +75,8 @@ func newTokenMemory[T any](tokens int) *tokenMemory[T] {
 // groupOf returns the group that a token belongs to.
 func (m *tokenMemory[T]) groupOf(d *digest) *group[T] {
 	n := uint32(d[0]) | uint32(d[1])<<8 | uint32(d[2])<<16 | uint32(d[3])<<24
+	// Bits of a SHA-256 are evenly spread. That somebody can find tokens of one group
+	// does no harm: only tokens that the issuer signed get in.
 	return &m.groups[n&uint32(len(m.groups)-1)]
 }
 
@@ -88,8 +91,8 @@ func (m *tokenMemory[T]) recall(d *digest) *verified[T] {
 	return nil
 }
 
-// remember keeps r. It makes room for it by dropping whatever has expired, and
-// as many others as it takes, those last that are looked for first.
+// remember keeps r. It makes room by dropping the tokens that have expired and, if
+// that is too little, others: first those that stand farthest from r's home.
 func (m *tokenMemory[T]) remember(r *verified[T], now time.Time) {
 	room := int64(groupBytes) - r.bytes
 	if room < 0 {
@@ -98,6 +101,8 @@ func (m *tokenMemory[T]) remember(r *verified[T], now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	g, home := m.groupOf(&r.digest), r.digest.home()
+	// From far to near, so that the empty place nearest to home is found last and
+	// taken. Without one the token at home goes.
 	victim := &g[home]
 	for i := ways - 1; i >= 0; i-- {
 		place := &g[(home+i)%ways]
@@ -110,6 +115,7 @@ func (m *tokenMemory[T]) remember(r *verified[T], now time.Time) {
 			victim = place
 		}
 	}
+	// From near to far: the near ones use up the room, and what doesn't fit goes.
 	victim.Store(r)
 	for i := range g {
 		place := &g[(home+i)%ways]
@@ -129,6 +135,8 @@ func (r *verified[T]) expired(now time.Time) bool {
 // recheck judges a token that was verified before. It reports false where only
 // a full check can tell: its key is no longer offered.
 func (r *verified[T]) recheck(ctx context.Context, clock func() time.Time) (bool, error) {
+	// The key itself is compared, not its id: another key under the same kid verifies
+	// another signature.
 	keys, err := r.from.keysFor(ctx, r.header)
 	if err != nil || !offered(keys, r.header, r.key) {
 		return false, err

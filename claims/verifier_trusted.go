@@ -22,7 +22,7 @@ type trusted[T any] struct {
 	Config
 	app   *appReader
 	kinds kindRules
-	last  atomic.Pointer[Key] // the key that verified a token last
+	last  atomic.Pointer[Key] // the key that verified a token last; a hint, no more
 }
 
 // readClaims reads the registered members into c as the issuer's dialect writes
@@ -41,6 +41,8 @@ func (t *trusted[T]) readClaims(c *Claims[T], h *jws.Header, members []strict.Me
 		}
 	}
 	d := &t.Dialect
+	// A member that is absent has left its field empty, which is judged here. Where
+	// the dialect says that there is no iss or aud, fill has refused one.
 	switch {
 	case c.Issuer != t.Issuer:
 		return errIssuer
@@ -98,8 +100,10 @@ func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error
 	}
 	switch name := string(m.Name); name {
 	case "":
-		// Nobody's: it must not match what the dialect leaves unset.
+		// This name has no meaning, and must not match the names that the dialect
+		// leaves empty.
 	case "iss":
+		// The string of the Config is kept, not a copy of the token's.
 		if c.Issuer = t.Issuer; t.Issuer == "" || !strict.IsText(m.Value, t.Issuer) {
 			err = errIssuer
 		}
@@ -120,6 +124,8 @@ func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error
 	case d.UseMember:
 		*use, ok = strict.Text(m.Value)
 	case d.RefreshMark:
+		// The mark's presence is what tells a refresh token. An empty value would be
+		// present for one reader and absent for another.
 		if c.AccessID, ok = strict.Text(m.Value); c.AccessID == "" {
 			ok = false
 		}
@@ -137,8 +143,8 @@ func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error
 	return nil
 }
 
-// scope reads the scope. Spaces alone are between names (RFC 6749 §3.3): a tab or
-// another blank is part of a name, and nobody's boundary.
+// scope reads the scope. Only spaces separate names (RFC 6749 §3.3): a tab or
+// another blank is part of a name.
 func (t *trusted[T]) scope(raw []byte) (names []string, err error) {
 	if d := &t.Dialect; !d.ScopeList && !d.ScopeEither || d.ScopeEither && raw[0] != '[' {
 		s, ok := strict.Text(raw)
@@ -149,6 +155,7 @@ func (t *trusted[T]) scope(raw []byte) (names []string, err error) {
 	}
 	isArray, err := strict.Elements(raw, func(element []byte) error {
 		name, ok := strict.Text(element)
+		// A name with a space would be two names as soon as it is written as a string.
 		if !ok || name == "" || strings.Contains(name, " ") {
 			return errMemberType
 		}
@@ -203,12 +210,13 @@ func compact(raw []byte) string {
 	return b.String()
 }
 
-// audience reads a string or an array of strings, RFC 7519 §4.1.3, one of which
+// audience reads a string or an array of strings (RFC 7519 §4.1.3). One of them
 // must be ours.
 func (t *trusted[T]) audience(raw []byte) ([]string, error) {
+	// Nearly all tokens name one audience, and name us.
 	for _, name := range t.Audience {
 		if strict.IsText(raw, name) {
-			return []string{name}, nil // not a part of Audience: callers may write into it
+			return []string{name}, nil // not a slice of Audience, into which a caller may write
 		}
 	}
 	if one, ok := strict.Text(raw); ok {
@@ -248,6 +256,8 @@ func (t *trusted[T]) party(raw []byte) (Party, error) {
 		}
 		return Party(s), nil
 	}
+	// Only one spelling of an integer passes (1.0 and 1e0 don't), so that parties can
+	// be compared as text.
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil {
 		return "", fmt.Errorf("%w: the party must be an integer", errMemberType)
@@ -260,6 +270,8 @@ func (t *trusted[T]) keysFor(ctx context.Context, h Header) ([]*Key, error) {
 	keys, err := t.Keys.Keys(ctx, h)
 	switch {
 	case errors.Is(err, ErrInvalid):
+		// By %v, which hides the class: a key set that could not answer must not log
+		// everybody out.
 		return nil, fmt.Errorf("%w: %v", errKeySetAnswer, err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errKeySetAnswer, err)
@@ -268,18 +280,22 @@ func (t *trusted[T]) keysFor(ctx context.Context, h Header) ([]*Key, error) {
 }
 
 // checkSignature finds the key of the issuer under which u's signature holds.
-// The key's own algorithm and id decide whether it may be tried, whatever a key
-// set offers. The one that succeeded last is tried first.
 func (t *trusted[T]) checkSignature(ctx context.Context, u *unverified) (*Key, error) {
 	h := headerOf(u.header)
 	keys, err := t.keysFor(ctx, h)
 	if err != nil {
 		return nil, err
 	}
+	// A header without kid may mean any key of its algorithm, and each try costs a
+	// signature check. The key that succeeded last is the best guess. It must be among
+	// the keys that would be tried anyway, or a withdrawn key would live on here.
 	last := t.last.Load()
 	if offered(keys, h, last) && last.verifies(u.signed, u.sig) {
 		return last, nil
 	}
+	// The key's own algorithm and id decide whether it is tried, whatever a key set
+	// offers: this is where an RSA key can't become an HMAC secret (RFC 8725 §3.1). The
+	// bound keeps one token of a stranger from costing hundreds of checks.
 	tried := 0
 	for _, k := range keys {
 		if !k.fits(h) {
@@ -293,13 +309,16 @@ func (t *trusted[T]) checkSignature(ctx context.Context, u *unverified) (*Key, e
 			return k, nil
 		}
 	}
+	// The difference is for the log alone: callers see ErrInvalid either way.
 	if tried == 0 {
 		return nil, fmt.Errorf("%w: alg %s, kid %s", errUnknownKey, h.Algorithm, quoted(h.KeyID))
 	}
 	return nil, errSignature
 }
 
-// checkDates holds the dates against now, RFC 7519 §4.1.4 to §4.1.6.
+// checkDates compares the dates with now, RFC 7519 §4.1.4 to §4.1.6. The leeway is
+// for clocks that differ, in either direction. A date that is absent is the zero
+// time, which lies before every now.
 func (t *trusted[T]) checkDates(c *Claims[T], now time.Time) error {
 	switch {
 	case t.InsecureAnyTime:

@@ -32,9 +32,10 @@ var answers = map[error]answer{
 func (g *Guard[T]) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	a := answers[no.class]
 	h := w.Header()
-	h.Del("Content-Length") // of an answer that somebody else had in mind
+	h.Del("Content-Length") // an outer handler may have set it for another answer
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	// 5xx is about us: a challenge would tell the client to get another token.
 	if a.status < 500 {
 		h.Set("WWW-Authenticate", g.challenge(a))
 	}
@@ -45,6 +46,7 @@ func (g *Guard[T]) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 		a.write(w, r)
 		return
 	}
+	// Deny may forget the status, or to write at all. It must never be a 200.
 	d := &denyWriter{ResponseWriter: w, status: a.status}
 	g.config.Deny(d, r, no)
 	if !d.written {

@@ -32,6 +32,8 @@ func (g *Guard[T]) token(r *http.Request) (string, error) {
 	if g.config.Cookie == "" || len(r.Header["Authorization"]) > 0 {
 		return credentials(r)
 	}
+	// A browser adds cookies by itself (RFC 6265 §8.2), so that the page counts that
+	// made it send the request.
 	judged := r
 	if len(r.Header["Upgrade"]) > 0 { // a WebSocket, which may do everything, begins with GET
 		judged = &http.Request{Method: http.MethodPost, URL: r.URL, Host: r.Host, Header: r.Header}
@@ -43,8 +45,8 @@ func (g *Guard[T]) token(r *http.Request) (string, error) {
 }
 
 // credentials reads RFC 6750 §2.1: "Bearer" 1*SP b64token, the scheme in any
-// case (RFC 9110 §11.1), but for the form of the token. What does not begin with
-// "Bearer" and a space is of another scheme.
+// case (RFC 9110 §11.1). The form of the token is left to wellFormed. What does not
+// begin with "Bearer" and a space is of another scheme.
 func credentials(r *http.Request) (string, error) {
 	fields := r.Header["Authorization"]
 	switch len(fields) {
@@ -52,8 +54,8 @@ func credentials(r *http.Request) (string, error) {
 		return "", ErrMissing
 	case 1:
 	default:
-		// Authorization is no list (RFC 9110 §11.6.2). Which of several counts
-		// would depend on who reads: a proxy may take another than we.
+		// Authorization is not a list (RFC 9110 §11.6.2). Which one of several counts
+		// would depend on the reader: a proxy may take another than we do.
 		return "", fmt.Errorf("%w: %d Authorization headers", ErrMalformed, len(fields))
 	}
 	scheme, rest, _ := strings.Cut(fields[0], " ")
@@ -72,15 +74,16 @@ func cookie(found []*http.Cookie) (string, error) {
 		return "", ErrMissing
 	case len(found) > 1:
 		return "", fmt.Errorf("%w: %d cookies of the token's name", ErrMalformed, len(found))
+	// Some readers keep the quotes, some drop them: two tokens from one cookie.
 	case found[0].Quoted:
 		return "", fmt.Errorf("%w: in quotes", claims.ErrInvalid)
 	}
 	return found[0].Value, nil
 }
 
-// wellFormed returns nil if token is a b64token. That there is none, or more
-// than one word, is the request's mistake (400). Other bytes are the token's
-// (401): nothing is trimmed, unquoted or percent-decoded to make it fit.
+// wellFormed returns nil if token is a b64token. If it is empty or more than one
+// word, the request is wrong (400). If it has other bytes, the token is (401):
+// nothing is trimmed, unquoted or percent-decoded to make it fit.
 func wellFormed(token string) error {
 	switch {
 	case isB64token(token):

@@ -27,9 +27,9 @@ type Config struct {
 	Realm string
 
 	// Cookie is the name of a cookie that may carry the token of a request
-	// that has no Authorization header. If empty, no cookie is read. An empty
-	// cookie is none; two of that name that net/http can read are refused with
-	// 400. Set it HttpOnly, Secure, SameSite, with a name that begins with
+	// that has no Authorization header. If empty, no cookie is read. A cookie
+	// without a value counts as absent; two of that name that net/http can read are
+	// refused with 400. Set it HttpOnly, Secure, SameSite, with a name that begins with
 	// "__Host-".
 	//
 	// A browser sends cookies with requests that other sites made it send. The
@@ -74,7 +74,7 @@ func (c Config) settled() (Config, error) {
 	}
 	if c.Cookie != "" {
 		if err := (&http.Cookie{Name: c.Cookie}).Valid(); err != nil {
-			all = append(all, fmt.Errorf("middleware: Config.Cookie %.64q is no cookie name (RFC 6265 §4.1.1)", c.Cookie))
+			all = append(all, fmt.Errorf("middleware: Config.Cookie %.64q is not a cookie name (RFC 6265 §4.1.1)", c.Cookie))
 		}
 	}
 	if len(c.CookieOrigins) > 0 && c.Cookie == "" {
@@ -82,7 +82,7 @@ func (c Config) settled() (Config, error) {
 	}
 	for _, o := range c.CookieOrigins {
 		if err := new(http.CrossOriginProtection).AddTrustedOrigin(o); err != nil {
-			all = append(all, fmt.Errorf("middleware: Config.CookieOrigins: %.64q is no origin: %w", o, err))
+			all = append(all, fmt.Errorf("middleware: Config.CookieOrigins: %.64q is not an origin: %w", o, err))
 		}
 	}
 	if c.RetryAfter < 0 {

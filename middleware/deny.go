@@ -6,16 +6,16 @@ import (
 	"net/http"
 )
 
-// denyWriter is what Config.Deny writes to. net/http answers 200 to who writes
-// a body without a status, or nothing at all; this one does not.
+// denyWriter is what Config.Deny writes to. Where net/http would answer 200, to a
+// body without a status or to nothing at all, it answers the refusal's status.
 type denyWriter struct {
 	http.ResponseWriter
 	status  int // of the refusal
 	written bool
 }
 
-// WriteHeader sends the first status that is final (RFC 9110 §15.2: 1xx is not,
-// but 101), and no other.
+// WriteHeader sends the first final status and ignores all later ones. Interim
+// answers (1xx, RFC 9110 §15.2) are not final; only 101 is.
 func (d *denyWriter) WriteHeader(status int) {
 	if d.written {
 		return

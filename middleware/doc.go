@@ -19,13 +19,13 @@
 //   - Narrowing never widens. [Guard.Only], [Guard.Scope] and [Guard.Require]
 //     return copies that admit the same callers or fewer. Names are compared
 //     byte by byte.
-//   - One place. The token is in exactly one Authorization header, or, if
-//     Config.Cookie names one and there is no such header, in exactly one
-//     cookie, which counts for nothing but GET, HEAD and OPTIONS where another
-//     site's page sent it. Query, form and all other headers are never read; the
-//     body is left to the handler.
-//   - One answer. [Guard.Check] decides and writes none, [Guard.Refuse] writes
-//     it; Handler writes exactly one, or runs the next handler exactly once.
+//   - One place. The token is in exactly one Authorization header. If there is no
+//     such header and Config.Cookie names a cookie, it is in exactly one of those;
+//     where another site's page sent the cookie, it only counts for GET, HEAD and
+//     OPTIONS. Query, form and all other headers are never read; the body is left
+//     to the handler.
+//   - One answer. [Guard.Check] decides and writes nothing, [Guard.Refuse] writes;
+//     Handler writes exactly one answer, or runs the next handler exactly once.
 //   - 401 is about the token, 503 about us. A verifier that can't tell whether
 //     a token is good never makes a client throw it away.
 //   - No oracle. Every token that is not good gets the same answer, byte for
@@ -59,4 +59,11 @@
 // There is no list of paths to skip: what is public is not mounted behind a
 // guard, or behind Optional. A panic of the next handler, and [http.ErrAbortHandler] from anywhere, is left
 // to net/http.
+//
+// # The files, in reading order
+//
+// guard.go mounts and decides, with bearer.go, which finds the token, and narrow.go,
+// which asks more of the caller. refusal.go is a decision against the caller and its
+// line in the log; answer.go is what the client sees of it, and deny.go lets an
+// application write it. config.go is what all of them are told.
 package middleware

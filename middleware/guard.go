@@ -61,8 +61,8 @@ func New[T any](v interface {
 	return g
 }
 
-// isNil also finds a nil pointer in v: the usual remains of an error that was
-// not looked at.
+// isNil also finds a nil pointer in v, the usual remains of an error that was
+// ignored.
 func isNil(v any) bool {
 	if v == nil {
 		return true
@@ -85,10 +85,10 @@ func (g *Guard[T]) Handler(next http.Handler) http.Handler {
 	return g.mount(next, false)
 }
 
-// Optional is [Guard.Handler], but that requests without credentials, and
-// those with credentials of another scheme than Bearer, also reach next: as
-// anonymous, for which claims.FromContext returns false. A token that is not
-// good is refused as by Handler.
+// Optional is [Guard.Handler] that also lets anonymous callers reach next, for whom
+// claims.FromContext returns false. Anonymous are requests without credentials, and
+// those with credentials of another scheme than Bearer. A token that is not good is
+// refused as by Handler.
 //
 // An anonymous caller passes no narrowing: on a guard that Only, Scope or
 // Require returned, Optional is Handler.
@@ -150,8 +150,8 @@ func (g *Guard[T]) mount(next http.Handler, optional bool) http.Handler {
 	})
 }
 
-// anonymous hides whom an outer guard let in: the handler sees what the guard
-// next to it decided.
+// anonymous hides the caller that an outer guard admitted: the handler sees what the
+// guard next to it decided.
 func anonymous[T any](r *http.Request) *http.Request {
 	if _, known := claims.FromContext[T](r.Context()); !known {
 		return r
@@ -203,8 +203,8 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 	case c.Use == claims.Refresh:
 		return nil, judge(errRefresh, claims.ErrInvalid)
 	}
-	// The narrowings come last: who is asked for a role or a scope must be known, and
-	// a stranger learns of no narrowing.
+	// The narrowings come last: they are about a known caller, and a stranger must not
+	// learn from an answer what a route demands.
 	for _, passes := range g.checks {
 		if err := passes(r, c); err != nil {
 			return nil, judge(err, claims.ErrInvalid, ErrForbidden, ErrUnavailable)
@@ -213,9 +213,8 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 	return c, nil
 }
 
-// verify asks the verifier. One of ours need not be shielded: it refuses by
-// itself what is no b64token, so that good tokens are read once, and may give the
-// same claims to many requests, as nothing here changes them.
+// verify asks the verifier. One of ours may give the same claims to many requests,
+// since nothing here changes them, and handlers get clones.
 func (g *Guard[T]) verify(ctx context.Context, token string) (*claims.Claims[T], error) {
 	if g.ours != nil {
 		return g.ours.VerifyShared(ctx, token)
@@ -225,8 +224,8 @@ func (g *Guard[T]) verify(ctx context.Context, token string) (*claims.Claims[T],
 
 var (
 	errNoClaims = errors.New("middleware: Verify returned neither claims nor an error")
-	// errRefresh holds whatever the verifier is configured for: a refresh token
-	// is for the issuer only (RFC 6749 §1.5).
+	// errRefresh does not depend on what the verifier is configured for: a refresh
+	// token is for the issuer only (RFC 6749 §1.5).
 	errRefresh = fmt.Errorf("%w: a refresh token opens no guard", claims.ErrInvalid)
 )
 

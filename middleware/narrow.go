@@ -32,8 +32,8 @@ func (g *Guard[T]) Only(party claims.Party, more ...claims.Party) *Guard[T] {
 // scopes given, and answers 403 with their names to others (RFC 6750 §3.1).
 // Scopes are compared exactly.
 //
-// No scope at all, and what is no scope-token of RFC 6749 §3.3, is a mistake: a
-// guard that was given it admits nobody.
+// No scope at all, or one that is not a scope-token of RFC 6749 §3.3, is a mistake:
+// a guard that was given it admits nobody.
 func (g *Guard[T]) Scope(scopes ...string) *Guard[T] {
 	needed := slices.Clone(scopes)
 	if len(needed) == 0 {
@@ -41,7 +41,7 @@ func (g *Guard[T]) Scope(scopes ...string) *Guard[T] {
 	}
 	for _, s := range needed {
 		if !isScope(s) {
-			return g.spoiled(fmt.Errorf("middleware: Scope: %.64q is no scope (RFC 6749 §3.3)", s))
+			return g.spoiled(fmt.Errorf("middleware: Scope: %.64q is not a scope (RFC 6749 §3.3)", s))
 		}
 	}
 	narrowed := g.narrowed(func(_ *http.Request, c *claims.Claims[T]) error {
@@ -52,6 +52,7 @@ func (g *Guard[T]) Scope(scopes ...string) *Guard[T] {
 		}
 		return nil
 	})
+	// The challenge names what all narrowings ask for, each scope once.
 	for _, s := range needed {
 		if !slices.Contains(narrowed.scope, s) {
 			narrowed.scope = append(narrowed.scope, s)
@@ -70,8 +71,8 @@ func isScope(s string) bool {
 // Require returns a copy of g that admits only callers for whom admit returns
 // nil: for what is only known at run time, such as whether the token's company
 // owns the building in the path. It is called after everything that g checks,
-// for good tokens only, and by many goroutines at once. What it changes in the
-// claims, a copy, changes nothing.
+// for good tokens only, and by many goroutines at once. It gets a copy of the
+// claims: what it changes there has no effect.
 //
 // What admit returns decides the answer: an error that matches [ErrForbidden] is
 // 403, one that matches [claims.ErrInvalid] 401. Every other error, such as that
@@ -90,6 +91,7 @@ func (g *Guard[T]) Require(admit func(*http.Request, *claims.Claims[T]) error) *
 	})
 }
 
+// narrowed returns a copy of g with one check more.
 func (g *Guard[T]) narrowed(c check[T]) *Guard[T] {
 	n := g.copied()
 	n.checks = append(n.checks, c)

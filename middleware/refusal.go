@@ -13,9 +13,9 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims"
 )
 
-// ErrMissing says that the request carries no bearer token. The answer is 401,
-// and as the caller may not know that he needs one, the challenge names no
-// error (RFC 6750 §3.1).
+// ErrMissing says that the request carries no bearer token. The answer is 401. The
+// challenge names no error, since the client may not know that it needs a token
+// (RFC 6750 §3.1).
 var ErrMissing = errors.New("middleware: no bearer token")
 
 // ErrMalformed says that the request leaves open what its token is: none after
@@ -47,6 +47,8 @@ type refusal struct {
 // error that is about us as well as about the token proves nothing about the
 // token.
 func judge(err error, classes ...error) *refusal {
+	// First, because an error may match several classes: a cancelled request's context
+	// can come wrapped in what looks like a bad token.
 	if unavailable(err) {
 		return &refusal{class: ErrUnavailable, cause: err}
 	}
@@ -97,15 +99,17 @@ func Status(err error) int {
 	return http.StatusServiceUnavailable
 }
 
-// log writes down why a request was refused: what we are to blame for at
-// Error, once a second, and what callers do at Debug, so that strangers can't
-// fill the log. A caller who went away is his own doing.
+// log writes down why a request was refused. What is our fault is logged at Error,
+// once a second. What clients do is logged at Debug, so that strangers can't fill
+// the log. That counts for a client that went away, too.
 func (g *Guard[T]) log(r *http.Request, no *refusal) {
 	var c Config
 	var bell *alarm
 	if g != nil {
 		c, bell = g.config, g.alarm
 	}
+	// The level is settled first: without a line to write, nothing is formatted, which
+	// is what a flood of bad tokens comes to.
 	status, level, silent := answers[no.class].status, slog.LevelDebug, 0
 	if status >= 500 && !errors.Is(r.Context().Err(), context.Canceled) {
 		var rings bool
@@ -129,7 +133,7 @@ func (g *Guard[T]) log(r *http.Request, no *refusal) {
 	c.logger().LogAttrs(r.Context(), level, "middleware: refused", attrs...)
 }
 
-// alarm rings once a second, whoever pulls it.
+// alarm rings once a second, however often it is pulled.
 type alarm struct {
 	mu     sync.Mutex
 	last   time.Time

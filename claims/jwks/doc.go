@@ -1,5 +1,6 @@
-// Package jwks follows keys that live elsewhere: a remote JWK Set (RFC 7517 §5)
-// or files. Both are a [claims.KeySet] of one issuer.
+// Package jwks follows keys that live elsewhere: a remote JWK Set (RFC 7517 §5) or
+// files. Both are a [claims.KeySet] of one issuer. For several issuers, make a set
+// and a verifier for each and give the verifiers to [claims.Join].
 //
 //	keys, err := jwks.New(jwks.Config{Issuer: "https://id.example"})
 //	...
@@ -10,21 +11,22 @@
 //		Keys:     keys,
 //	})
 //
-// A set belongs to one issuer. For several, make a set and a verifier for each
-// and give the verifiers to [claims.Join].
-//
 // # What a document may bring
 //
 // Every change is all or nothing: readers see the old set or the new one. A
-// document that is too large, no strict JSON object, without keys, or without
-// one usable key is an error and changes nothing. The keys of a good document
-// are judged one by one; one that does not fit is skipped, with a reason in the
-// log, and the others are used:
+// document is an error and changes nothing if it is too large, is not a strict JSON
+// object, has no keys, or has none that can be used. Not strict are duplicate
+// members, invalid UTF-8, and halves of surrogate pairs anywhere in it.
+//
+// The keys of a good document are judged one by one. A key that does not fit is
+// skipped, with a reason in the log, and the others are used:
 //
 //   - kty RSA, EC on P-256, P-384 or P-521, and OKP on Ed25519 are keys; oct and
 //     unknown ones never are;
-//   - use, if present, must be sig; key_ops must hold verify, and nothing but
-//     verify and sign (RFC 7517 §4.2, §4.3);
+//   - a key has at most 256 members, those of inner objects included, none of them
+//     twice, and nests at most 32 levels deep;
+//   - use, if present, must be sig; key_ops, if present, must hold verify, and may
+//     also hold sign (RFC 7517 §4.2, §4.3);
 //   - alg must be among the algorithms of the configuration and fit the key. A
 //     key without alg is bound to the first of them that fits it, by default
 //     RS256, EdDSA, or the ES algorithm of its curve;
@@ -32,8 +34,17 @@
 //     that RFC 7518 §6 prescribes;
 //   - of a key that comes with its private half the public half is used, and the
 //     log says so; x5c, x5u and all other members are never looked at;
-//   - different keys with the same kid and alg are all refused, for none of them
-//     is more right than the others. A repeated key counts once.
+//   - different keys with the same kid and alg are all refused, since nothing says
+//     which of them is right. A repeated key counts once.
 //
 // Keys that broken generators made (ROCA) are not detected.
+//
+// # The files, in reading order
+//
+// set.go, with set_config.go, is the set that is fetched: set_flight.go decides when
+// and who waits, set_fetch.go gets the document. files.go, with files_config.go, is
+// the set of files: files_read.go lists and reads them, files_pem.go and
+// files_validity.go are for PEM bundles and certificates. Both give what they read
+// to document.go and document_jwk.go, which judge keys, and to keeper.go and
+// keeper_snapshot.go, which hold the last good set. keyfunc.go adapts keyfunc.
 package jwks

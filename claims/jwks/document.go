@@ -57,6 +57,7 @@ func noUsableKey(notes []note) error {
 // parseSet reads a JWK Set (RFC 7517 §5). Keys that are in known stay the same
 // object; those that can't be used are skipped with a reason.
 func (r rules) parseSet(text []byte, known map[identity]*claims.Key) (entries []entry, notes []note, err error) {
+	// Two steps: a fault of the text fails the document, a fault of a key that key.
 	doc, err := object(text, r.bounds())
 	if err != nil {
 		return nil, nil, err
@@ -73,6 +74,7 @@ func (r rules) parseSet(text []byte, known map[identity]*claims.Key) (entries []
 		return nil, nil, fmt.Errorf("%w: %d keys, more than %d", errDocument, len(keys), r.maxKeys)
 	}
 	for i, text := range keys {
+		// j has at least the kid, if that could be read, so that the log can name it.
 		j, err := readJWK(text)
 		where := fmt.Sprintf("key %d, kid %s", i, quoted(j.kid))
 		var k *claims.Key
@@ -96,6 +98,7 @@ func (r rules) keyOf(j *jwk, known map[identity]*claims.Key) (*claims.Key, error
 	if err := j.bind(r.algorithms); err != nil {
 		return nil, err
 	}
+	// The same object as before, so that verifiers go on remembering its tokens.
 	if k := known[j.identity]; k != nil {
 		return k, nil
 	}

@@ -13,8 +13,8 @@ import (
 // identity is everything that makes a key the same key as before.
 type identity struct{ alg, kid, kty, crv, x, y, n, e string }
 
-// jwk holds the members of a JSON Web Key that matter here. The private ones
-// are not among them.
+// jwk holds the members of a JSON Web Key that matter here. Private members are
+// left out.
 type jwk struct {
 	identity          // alg and the rest as they are written, "" if absent
 	use      string   // RFC 7517 §4.2
@@ -47,6 +47,7 @@ func readJWK(text []byte) (*jwk, error) {
 	if j.ops, err = m.texts("key_ops"); err != nil {
 		return j, err
 	}
+	// Their presence is noted, their values are never read.
 	j.private = slices.ContainsFunc(privateMembers, func(name string) bool { return m.value(name) != nil })
 	return j, nil
 }
@@ -62,6 +63,7 @@ func (j *jwk) bind(algorithms []string) error {
 	case j.ops != nil && !forVerifying(j.ops):
 		return fmt.Errorf("%w: key_ops is not for verifying alone", errKey)
 	}
+	// RFC 8725 §3.1: the algorithm is bound to the key before any token comes.
 	if j.alg != "" {
 		if !slices.Contains(algorithms, j.alg) || !slices.Contains(j.fitting(), j.alg) {
 			return fmt.Errorf("%w: alg %s is not allowed or does not fit kty %s", errKey, quoted(j.alg), j.kty)
@@ -76,8 +78,8 @@ func (j *jwk) bind(algorithms []string) error {
 	return nil
 }
 
-// forVerifying reports whether a key with these key_ops may verify. sign is its
-// counterpart (RFC 7517 §4.3), any other is a use that we don't mix with.
+// forVerifying reports whether a key with these key_ops may verify. sign is the
+// counterpart of verify; RFC 7517 §4.3 advises against every other mix.
 func forVerifying(ops []string) bool {
 	return slices.Contains(ops, "verify") &&
 		!slices.ContainsFunc(ops, func(op string) bool { return op != "verify" && op != "sign" })
@@ -106,6 +108,8 @@ func (j *jwk) key() (*claims.Key, error) {
 	if err := j.checkEncoding(); err != nil {
 		return nil, err
 	}
+	// Only what makes the key is handed over: alg, use and key_ops were judged in bind,
+	// by our rules.
 	k, err := jwkset.NewJWKFromMarshal(jwkset.JWKMarshal{
 		KTY: jwkset.KTY(j.kty), CRV: jwkset.CRV(j.crv), X: j.x, Y: j.y, N: j.n, E: j.e,
 	}, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})

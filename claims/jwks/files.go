@@ -14,24 +14,30 @@ import (
 )
 
 // FileSet holds keys from files, which are read again when they change. It is a
-// [claims.KeySet], safe for concurrent use, and needs no goroutine: a request
-// that finds the Interval over looks at the files, while others are answered
-// from memory. The zero FileSet answers nothing but [ErrUnavailable].
+// [claims.KeySet] and answers headers as one of [claims.NewKeySet] does. While the
+// files can't be read, the last good keys are used until they are older than
+// MaxStale, and then the answer is [ErrUnavailable].
 //
-// All files change together or not at all: while one of them can't be read, is
-// half written, or changes under the reader's eyes, the last good keys stay. A
-// writer should still rename finished files into place, because half a bundle
-// can look whole. Links that are swapped, as Kubernetes does, are such a rename.
+// A FileSet is safe for concurrent use and needs no goroutine: a request that finds
+// the Interval over looks at the files, while others are answered from memory. The
+// zero FileSet only answers ErrUnavailable.
 //
-// Of a certificate the key and the dates count, and they count for as long as
-// it is in use: the key is offered from NotBefore to NotAfter (RFC 5280
-// §4.1.2.5), and otherwise skipped, as the log says, while the others are
-// offered. Nothing else of a certificate is looked at. If no key is left at all,
-// Keys answers [ErrUnavailable]: files that have run out say nothing about
-// tokens, and to refuse those would log everybody out. Files without one key
-// that can be used now are never taken, by NewFiles neither.
+// # Files that change
 //
-// Headers are answered as by [claims.NewKeySet].
+// All files change together or not at all. While one of them can't be read, is half
+// written, or changes while it is read, the last good keys stay. A writer should
+// still rename finished files into place, because half a bundle can look whole.
+// Links that are swapped, as Kubernetes does, are such a rename.
+//
+// # Certificates
+//
+// The key and the dates of a certificate count, and nothing else of it is looked at.
+// Its key is offered from NotBefore to NotAfter (RFC 5280 §4.1.2.5). Otherwise it is
+// skipped, which the log says, while the other keys are offered.
+//
+// If no key is left at all, Keys answers ErrUnavailable: files that have run out say
+// nothing about tokens, and to refuse tokens would log everybody out. Files without
+// one key that can be used now are never taken, and NewFiles refuses them.
 type FileSet struct {
 	keeper keeper
 	config FilesConfig
@@ -92,11 +98,13 @@ func (s *FileSet) fresh() (*snapshot, error) {
 	case s.config.Paths == nil:
 		return nil, err
 	case err != nil:
+		// Nothing to answer with: all wait for the one that looks.
 		s.looking.Lock()
 	case s.untilDue() > 0 || !s.looking.TryLock():
 		return current, nil
 	}
 	defer s.looking.Unlock()
+	// Another request may have looked while this one waited for the lock.
 	if s.untilDue() <= 0 {
 		s.look(s.read)
 	}
@@ -119,7 +127,7 @@ func (s *FileSet) look(read func() ([]file, [sha256.Size]byte, error)) {
 		s.use(&same, digest)
 		return
 	}
-	// New files must stand still for a second look.
+	// New files must stand still for a second look: half a bundle may be whole keys.
 	if _, again, err2 := read(); err == nil && (err2 != nil || again != digest) {
 		err = errors.Join(fmt.Errorf("%w: they change while they are read", errFiles), err2)
 	}

@@ -8,11 +8,11 @@ import (
 
 // FilesConfig says which files hold one issuer's public keys.
 type FilesConfig struct {
-	// Paths are files and directories; at least one is required. Of a directory,
-	// the files ending in .json and .jwks are JWK Sets, those in .pem, .crt, .cer
-	// and .pub are PEM bundles; others, dot files and subdirectories are not
-	// read. A file that is named here and does not end in .json or .jwks is a PEM
-	// bundle. Symbolic links are followed each time.
+	// Paths are files and directories; at least one is required. A file whose name ends
+	// in .json or .jwks is a JWK Set, and any other that is named here is a PEM bundle.
+	// Of a directory only the files ending in .json, .jwks, .pem, .crt, .cer and .pub
+	// are read, no dot files and no subdirectories. Symbolic links are followed each
+	// time.
 	Paths []string
 	// Algorithms are those that keys of JWK Sets may have, as in Config.
 	Algorithms []string
@@ -32,7 +32,8 @@ type FilesConfig struct {
 	// MaxKeys bounds the keys of a file, and the files, 100 if 0, 1000 at most.
 	MaxKeys int
 	// Logger hears of files that can't be read, of keys that are skipped and of
-	// certificates that run out, at each change once. Nil is [slog.Default].
+	// certificates that run out, once at each change. Nil is what [slog.Default] returns
+	// when a line is written.
 	Logger *slog.Logger
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims/internal/pem"
 )
 
-// parsePEM reads a bundle. One bad block fails it, but a certificate that is
-// not valid now is no bad block. A block that stood there before keeps its key.
+// parsePEM reads a bundle. One bad block fails it; a certificate that is not valid
+// now is not bad. A block that stood there before keeps its key.
 func parsePEM(f file, c FilesConfig, known map[identity]*claims.Key) (entries []entry, err error) {
 	blocks, err := pem.Read(f.data)
 	if err != nil {
@@ -40,6 +40,8 @@ func entryOf(block *pem.Block, alg string, known map[identity]*claims.Key) (e en
 	if alg == "" {
 		alg = pem.UsualAlgorithm(material)
 	}
+	// A PEM key has no kid: what its block says is its identity, so that the same block
+	// keeps its key and its place in verifiers' memories.
 	sum := sha256.Sum256(block.DER)
 	e.id = identity{alg: alg, kty: "PEM " + block.Label, n: hex.EncodeToString(sum[:])}
 	if cert != nil {

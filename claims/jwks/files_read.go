@@ -33,6 +33,8 @@ func (s *FileSet) read() (files []file, digest [sha256.Size]byte, err error) {
 	if err != nil {
 		return nil, digest, err
 	}
+	// Contents decide whether files changed, and not times of modification, which some
+	// ways to copy files preserve.
 	sum := sha256.New()
 	for _, path := range paths {
 		data, err := readBounded(path, s.config.MaxBytes)

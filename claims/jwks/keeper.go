@@ -57,6 +57,8 @@ func (k *keeper) close() {
 // usable returns the current snapshot, or why there is none to be used.
 func (k *keeper) usable() (*snapshot, error) {
 	s := k.current.Load()
+	// A set that is too old or has lapsed is no answer, but stays: a refresh that finds
+	// the document unchanged makes it good again.
 	switch {
 	case s != nil && time.Since(s.asked) > k.maxStale:
 		return nil, errStale
@@ -88,10 +90,12 @@ func (k *keeper) accept(s *snapshot) {
 	lapsed := s.lapsed(time.Now())
 	text, skipped := described(slices.Concat(s.notes, lapsed))
 	k.mu.Lock()
+	// A fetch may land after Close, which must stay closed.
 	if k.closed {
 		k.mu.Unlock()
 		return
 	}
+	// What there is to say of a document is said when it changes, not at each refresh.
 	news, recovered := text != k.noted && text != "", k.stats.Err != nil
 	k.noted = text
 	k.stats.Reads++
@@ -99,6 +103,7 @@ func (k *keeper) accept(s *snapshot) {
 	k.stats.LastSuccess, k.stats.Err = time.Now(), nil
 	k.current.Store(s)
 	k.mu.Unlock()
+	// Outside of the lock: a slow log must not hold up readers.
 	if news {
 		k.log().Warn("jwks: keys to look at", "source", k.source, "skipped", skipped, "reasons", text)
 	}

@@ -13,17 +13,17 @@ import (
 
 // snapshot is a whole set at one moment. It never changes.
 type snapshot struct {
-	asked time.Time // when the question was put to which it is the answer
+	asked time.Time // when it was asked for: how old it is counts from there
 	keys  []*claims.Key
 	known map[identity]*claims.Key
 	index map[claims.Header][]*claims.Key // also by algorithm alone, under kid ""
 
 	// Of files:
 	fixed claims.KeySet             // the same keys
-	dates map[*claims.Key]*validity // of those that are in certificates
+	dates map[*claims.Key]*validity // of the keys that are in certificates
 
 	digest [sha256.Size]byte // of the document, if there is one
-	notes  []note            // what is to say of it, whatever the time
+	notes  []note            // what the log says of it; lapsed adds what depends on the time
 }
 
 // offers reports whether any key can be used.
@@ -39,6 +39,7 @@ func (s *snapshot) valid(keys []*claims.Key) []*claims.Key {
 	}
 	now := time.Now()
 	lapsed := func(k *claims.Key) bool { return !s.dates[k].holds(now) }
+	// The slice is shared: it is copied if a key must be left out, which is rare.
 	if !slices.ContainsFunc(keys, lapsed) {
 		return keys
 	}
@@ -69,6 +70,11 @@ var (
 
 // assemble makes a snapshot of entries. Entries that are different keys under
 // one name are left out, all of them.
+//
+// A name is kid and algorithm together, as a header asks for them. To take the
+// first of two, or the last, would let the order of a document decide whose
+// signature counts. It takes two passes, since the second key of a name also spoils
+// the first. Keys without kid have no name and are never disputed.
 func assemble(entries []entry, asked time.Time) (*snapshot, []note) {
 	names := make(map[claims.Header]identity)
 	disputed := make(map[claims.Header]bool)
@@ -93,7 +99,7 @@ func assemble(entries []entry, asked time.Time) (*snapshot, []note) {
 			continue
 		}
 		if s.known[e.id] != nil {
-			continue
+			continue // the same key once more
 		}
 		s.known[e.id] = e.key
 		s.keys = append(s.keys, e.key)

@@ -20,8 +20,8 @@ import (
 // Keys are judged as those of a [Set] with the usual algorithms; of more than
 // 100, none is used. How they are fetched, what a made-up kid costs and what an
 // outage does is up to the keyfunc: prefer [New], which bounds all of that. Here
-// an unknown kid waits for the keyfunc 1 second at most, and no other is delayed
-// by it.
+// an unknown kid waits for the keyfunc 1 second at most, and delays no other
+// request.
 //
 // An unknown kid is refused if the storage has keys and answers that this one is
 // not among them. Everything else is [ErrUnavailable]: any other error, a second
@@ -54,6 +54,7 @@ func (s *keyfuncSet) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
+	// What is there is answered without KeyRead, in which keyfunc may fetch.
 	keys, err := s.among(all, h)
 	switch {
 	case err != nil || keys != nil:
@@ -74,11 +75,14 @@ func (s *keyfuncSet) ask(ctx context.Context, h claims.Header, hasKeys bool) ([]
 	switch {
 	case err == nil:
 		return s.among([]jwkset.JWK{one}, h)
-	case ctx.Err() != nil: // a storage that was cut off may say anything
+	case ctx.Err() != nil:
+		// A storage that was cut off may say anything, also that a key is not there.
 		return nil, fmt.Errorf("%w: %w: %v", ErrUnavailable, context.Cause(ctx), err)
 	case hasKeys && errors.Is(err, jwkset.ErrKeyNotFound):
 		return nil, nil
 	}
+	// This also is the limiter's refusal to look again. It might mean that the key is
+	// not there; but it is not known, and 401 must be about the token.
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 

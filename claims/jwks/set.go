@@ -11,35 +11,42 @@ import (
 )
 
 // Set is the JWK Set of one issuer, fetched over HTTP and kept fresh. It is a
-// [claims.KeySet], safe for concurrent use. The zero Set answers nothing but
-// [ErrUnavailable].
+// [claims.KeySet]: known keys are answered from memory, and a kid that is not known
+// is looked for once. When the key server fails, the last good set is used until it
+// is older than MaxStale, and then the answer is [ErrUnavailable].
 //
-// Its laws:
+// A Set is safe for concurrent use. The zero Set only answers ErrUnavailable.
+//
+// # Known keys
 //
 //   - A header whose kid and algorithm are in the set is answered at once, from
-//     memory, without a lock, whatever else goes on. (Once per Refresh not so
-//     with OnDemand.)
-//   - Two fetches never overlap, and never begin within MinInterval of each other.
-//   - A kid that is not in the set is only refused after a fetch said so that
-//     began after the question; the question waits for it, at most MinInterval
-//     and the time of two fetches. For 10 seconds from then on the kid is refused
-//     at once. So a new kid is accepted within one fetch, however many made-up
-//     kids came before; only if that very kid was asked for before it was
-//     published, up to 10 seconds later.
-//   - At most 1024 questions wait at once, and as many refused kids are
-//     remembered. Any more are answered [ErrUnavailable] at once, or asked about
-//     again.
+//     memory, without a lock. With OnDemand that is so except once per Refresh.
 //   - A header without kid gets the keys of its algorithm and never causes a
-//     fetch. A header with one never gets keys of another kid, or of none.
-//   - A fetch belongs to the set and not to the request that caused it, and goes
-//     on if that request is cancelled.
+//     fetch. A header with a kid only gets keys of that kid.
 //   - A key that is no longer in the set is not offered from the next fetch on.
 //     A key that is still there stays the same object.
+//
+// # Unknown kids
+//
+//   - A kid that is not in the set is only refused after a fetch said so that
+//     began after the question. The question waits for it, at most MinInterval
+//     and the time of two fetches.
+//   - For 10 seconds from then on that kid is refused at once. So a new kid is
+//     accepted within one fetch, however many made-up kids came before. A kid that
+//     was asked for before it was published is accepted up to 10 seconds later.
+//   - At most 1024 questions wait at once; more are answered ErrUnavailable at once.
+//     At most 1024 refused kids are remembered; others are asked about again.
+//
+// # Fetches
+//
+//   - Two fetches never overlap, and never begin within MinInterval of each other.
+//   - A fetch belongs to the set and not to the request that caused it. It goes on
+//     if that request is cancelled.
 type Set struct {
 	keeper keeper
 	from   *fetcher
 	rules  rules
-	begin  time.Time    // what due counts from
+	begin  time.Time    // due counts from here, by the monotonic clock
 	due    atomic.Int64 // when the next refresh is, as a time.Duration since begin
 
 	ctx     context.Context // ends with Close
@@ -71,6 +78,7 @@ func New(c Config) (*Set, error) {
 		begin:  time.Now(),
 		absent: make(map[string]time.Time),
 	}
+	// Of its own and no caller's: a fetch outlives the request that caused it.
 	s.ctx, s.end = context.WithCancel(context.Background())
 	if !c.StartEmpty {
 		if err := s.refresh(s.ctx); err != nil {
@@ -100,9 +108,12 @@ func (s *Set) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) 
 	if err != nil {
 		return nil, err
 	}
+	// A token without kid names no key that could be missing: it must not make us fetch.
 	if keys := current.index[h]; keys != nil || h.KeyID == "" {
 		return keys, nil
 	}
+	// Neither can be answered by any document, so that a stranger can't cause fetches
+	// with them.
 	if len(h.KeyID) > maxKeyID || !slices.Contains(s.rules.algorithms, h.Algorithm) {
 		return nil, nil
 	}
@@ -155,6 +166,7 @@ func (s *Set) Close() {
 	if s.from == nil {
 		return
 	}
+	// In this order: once closed is set no flight begins, so that Wait misses none.
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
@@ -174,7 +186,8 @@ func (s *Set) follow() {
 		case <-timer.C:
 		}
 		if s.untilDue() <= 0 { // else an unknown kid was faster
-			// Not counted among those who wait, who may be too many already.
+			// Not by refresh: this goroutine must not be turned away because too many
+			// requests wait already.
 			if f, err := s.join(); err == nil {
 				<-f.done // Stats and the log have the error
 			}
@@ -193,6 +206,8 @@ func (s *Set) refreshIfDue(ctx context.Context) {
 	s.mu.Lock()
 	failing := s.failures > 0
 	s.mu.Unlock()
+	// While fetches fail, each would take its full Timeout, and this request has good
+	// keys: it starts the fetch and goes on.
 	if err == nil && failing {
 		_, _ = s.join()
 		return

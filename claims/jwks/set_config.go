@@ -32,8 +32,8 @@ type Config struct {
 	// RS384, RS512, PS256, PS384, PS512. HMAC is not possible.
 	Algorithms []string
 
-	// Client fetches; [http.DefaultClient] if nil. It is copied. Whatever its
-	// CheckRedirect, redirects stay within the origin, and are 3 at most.
+	// Client fetches; [http.DefaultClient] if nil. It is copied. Its CheckRedirect is
+	// not used: redirects stay within the origin, and are 3 at most.
 	Client *http.Client
 	// Refresh is how often the set is fetched, 15 minutes if 0, from 1 second to
 	// 24 hours. Fetches begin up to a tenth earlier, so that many verifiers spread
@@ -41,11 +41,11 @@ type Config struct {
 	// a minute, is honoured; a longer one is not, because a withdrawn key would
 	// live on.
 	Refresh time.Duration
-	// MaxStale is how long the last good set is used while no other can be had,
-	// 30 days at most. It counts from when that set was asked for, so it is at
-	// least what a refresh by a slow but healthy key server can take: MinInterval
-	// + Timeout + the longer one of Refresh and Timeout. If 0, it is 24 hours, or
-	// that least if it is more.
+	// MaxStale is how long the last good set is used while fetches fail, 30 days at
+	// most. It counts from when that set was asked for. It must therefore be at least
+	// what a refresh by a slow but healthy key server can take: MinInterval + Timeout +
+	// the longer one of Refresh and Timeout. If 0, it is 24 hours, or that least value
+	// if that is more.
 	MaxStale time.Duration
 	// MinInterval is the least time between the beginnings of two fetches,
 	// whatever causes them, 1 second if 0, from 100 milliseconds to 30 seconds.
@@ -58,19 +58,19 @@ type Config struct {
 	// MaxKeys bounds a set, 100 if 0, 1000 at most.
 	MaxKeys int
 
-	// OnDemand starts no goroutine: the set is fetched when Keys finds it due,
-	// and that request waits for it. It is for processes that live shortly.
+	// OnDemand starts no goroutine: the set is fetched when Keys finds it due, and that
+	// request waits for it. It is for short-lived processes.
 	OnDemand bool
 	// StartEmpty makes New return before the set was loaded. Keys waits for the
 	// first fetch, as for an unknown kid. If that fails, it answers
 	// [ErrUnavailable] until another one brings a set. Ready never waits.
 	StartEmpty bool
-	// InsecureHTTP allows http to other hosts. Whoever is on the way can then
-	// exchange the keys (RFC 8725 §3.10).
+	// InsecureHTTP allows http to other hosts. Every machine between here and there can
+	// then exchange the keys (RFC 8725 §3.10).
 	InsecureHTTP bool
 
-	// Logger hears of fetches that fail and keys that are skipped, at each change
-	// once. Nil is [slog.Default].
+	// Logger hears of fetches that fail and keys that are skipped, once at each change.
+	// Nil is what [slog.Default] returns when a line is written.
 	Logger *slog.Logger
 }
 

@@ -20,6 +20,8 @@ type fetcher struct {
 
 func newFetcher(c Config) *fetcher {
 	f := &fetcher{config: c, client: *c.Client}
+	// A redirect to another origin would give the keys into other hands, however the
+	// caller's client thinks of redirects.
 	f.client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if origin(next.URL) != origin(via[0].URL) {
 			return fmt.Errorf("%w: redirect to another origin, %s", errFetch, quoted(origin(next.URL)))
@@ -38,6 +40,8 @@ func (f *fetcher) document(ctx context.Context) (doc []byte, fresh time.Duration
 	ctx, cancel := context.WithTimeout(ctx, f.config.Timeout)
 	defer cancel()
 	where := f.config.URL
+	// Discovery each time: an issuer may move its keys, and the old place may then be
+	// somebody else's.
 	if f.config.Issuer != "" {
 		if where, err = f.discover(ctx); err != nil {
 			return nil, 0, err
@@ -100,6 +104,7 @@ func (f *fetcher) get(ctx context.Context, where string) ([]byte, http.Header, e
 	if resp.StatusCode != http.StatusOK {
 		return nil, nil, fmt.Errorf("%w: %s answered %d", errFetch, quoted(where), resp.StatusCode)
 	}
+	// One byte more than allowed, to tell a document that fits from one that was cut.
 	doc, err := io.ReadAll(io.LimitReader(resp.Body, int64(f.config.MaxBytes)+1))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errFetch, err)

@@ -24,16 +24,17 @@ const (
 	lastRetry  = time.Minute
 )
 
-// flight is one fetch that any number of requests wait for.
+// flight is one fetch that any number of requests wait for. It is under way or
+// about to begin. A Set has one at most.
 type flight struct {
 	done chan struct{}
-	// Not to be read before done is closed.
+	// These are read after done is closed.
 	began time.Time
 	err   error
 }
 
-// join returns the fetch that is under way or about to begin, of which there is
-// always one at most.
+// join returns the fetch that is under way or about to begin. If there is none it
+// starts one, which waits for MinInterval to pass.
 func (s *Set) join() (*flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,6 +60,8 @@ func (s *Set) fly(f *flight, pause time.Duration) {
 	case <-timer.C:
 	case <-s.ctx.Done():
 	}
+	// The moment counts from before the request: what the key server published later may
+	// be missing from its answer. After Close the fetch fails at once.
 	f.began = time.Now()
 	f.err = s.load(f.began)
 	s.mu.Lock()
@@ -75,6 +78,9 @@ func (s *Set) load(began time.Time) error {
 	if err == nil {
 		next, err = s.parse(doc, began)
 	}
+	// When it is due again: after a failure the pause doubles from a second to a minute,
+	// and up to half of it is random, so that a thousand processes don't come back
+	// together. It is counted from now, since a fetch that timed out has taken long.
 	if err != nil {
 		s.keeper.fail(err)
 		s.mu.Lock()
@@ -88,6 +94,8 @@ func (s *Set) load(began time.Time) error {
 	s.mu.Lock()
 	s.failures = 0
 	s.mu.Unlock()
+	// After a success it is counted from the question, as the set's age is. A tenth is
+	// random for the same reason as above.
 	pause := s.from.config.Refresh
 	if fresh > 0 {
 		pause = min(pause, max(fresh, minFresh))
@@ -100,6 +108,7 @@ func (s *Set) load(began time.Time) error {
 // not, is not parsed again.
 func (s *Set) parse(doc []byte, began time.Time) (*snapshot, error) {
 	digest := sha256.Sum256(doc)
+	// A copy, since readers may hold the old snapshot: only its age is new.
 	old := s.keeper.current.Load()
 	if old != nil && old.digest == digest {
 		same := *old
@@ -148,6 +157,7 @@ func (s *Set) ask(ctx context.Context, h claims.Header) ([]*claims.Key, error) {
 		return nil, nil
 	}
 	for {
+		// Twice at most: the second flight began after the question.
 		f, err := s.join()
 		if err == nil {
 			err = s.wait(ctx, f)
@@ -183,6 +193,8 @@ func (s *Set) isAbsent(kid string, now time.Time) bool {
 func (s *Set) refuse(kid string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// Full of kids of the last ten seconds, it takes no more. A kid that is not
+	// remembered is asked about again, at the pace of MinInterval.
 	if len(s.absent) >= maxAbsent {
 		maps.DeleteFunc(s.absent, func(_ string, old time.Time) bool { return at.Sub(old) >= absentFor })
 	}

@@ -37,12 +37,14 @@ type Header struct {
 	HasType   bool
 }
 
-// Split takes a token apart (RFC 7515 §7.1) without decoding anything. A payload
-// may be empty there; it is no JSON object then.
+// Split takes a token apart (RFC 7515 §7.1) without decoding anything. The payload
+// may be empty.
 func Split(token string, most int) (head, payload, signature string, err error) {
 	if len(token) > most {
 		return "", "", "", fmt.Errorf("%w: %d bytes", ErrTooLarge, len(token))
 	}
+	// An unsigned token (RFC 7515 §6) ends with a dot: it has no signature and is
+	// refused below.
 	first, last := strings.IndexByte(token, '.'), strings.LastIndexByte(token, '.')
 	if first == last || strings.IndexByte(token[first+1:], '.') != last-first-1 {
 		return "", "", "", ErrSegments
@@ -54,14 +56,15 @@ func Split(token string, most int) (head, payload, signature string, err error) 
 	return head, payload, signature, nil
 }
 
-// Decode reads base64url without padding (RFC 7515 §2). Each value has
-// one spelling: stray bits are refused, and so are the line breaks that
-// encoding/base64 skips, which the length betrays. It goes into room, if that is
-// large enough.
+// Decode reads base64url without padding (RFC 7515 §2), into room if that is large
+// enough. Each value has one spelling, so that nobody can make a second token of one
+// that was seen before.
 func Decode(segment string, room []byte) ([]byte, error) {
 	if most := strictBase64.DecodedLen(len(segment)); len(room) < most {
 		room = make([]byte, most)
 	}
+	// Strict refuses stray bits, but not line breaks, which encoding/base64 skips: the
+	// length betrays them.
 	n, err := strictBase64.Decode(room, []byte(segment))
 	if err != nil || strictBase64.EncodedLen(n) != len(segment) {
 		return nil, ErrBase64
@@ -71,10 +74,9 @@ func Decode(segment string, room []byte) ([]byte, error) {
 
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// ReadHeader reads a header segment. Of the parameters that RFC 7515 and RFC
-// 7516 register, the ones that would change how the rest is read are refused;
-// those that offer a key (jwk, jku, x5c, x5u) are not looked at, like all
-// others: a token does not choose its key.
+// ReadHeader reads a header segment. Parameters of RFC 7515 and RFC 7516 that would
+// change how the rest is read are refused. All others are not looked at, those
+// included that offer a key (jwk, jku, x5c, x5u): a token does not choose its key.
 func ReadHeader(segment string) (*Header, error) {
 	text, err := Decode(segment, nil)
 	if err != nil {
@@ -97,6 +99,7 @@ func ReadHeader(segment string) (*Header, error) {
 	return h, nil
 }
 
+// fill reads one parameter. Names are compared exactly: "ALG" says nothing.
 func (h *Header) fill(m strict.Member) error {
 	var ok bool
 	switch string(m.Name) {

@@ -103,6 +103,8 @@ func (r *reader) skip(n int) {
 // next returns the next block, nil at the end.
 func (r *reader) next() (*Block, error) {
 	begin, end := bytes.Index(r.rest, beginMark), bytes.Index(r.rest, endMark)
+	// Text around blocks is fine, but an END alone says that a BEGIN was lost, and a key
+	// with it.
 	if end >= 0 && (begin < 0 || end < begin) {
 		r.skip(end)
 		return nil, errors.New("END without a BEGIN")
@@ -119,6 +121,7 @@ func (r *reader) next() (*Block, error) {
 	}
 	r.skip(len(dashMark))
 	block.Label = label
+	// Without this, two halves of different blocks could be read as one.
 	end = bytes.Index(r.rest, endMark)
 	if again := bytes.Index(r.rest, beginMark); end < 0 || again >= 0 && again < end {
 		return nil, fmt.Errorf("BEGIN %+.64q has no END", label)
@@ -127,6 +130,7 @@ func (r *reader) next() (*Block, error) {
 	if bytes.IndexByte(body, ':') >= 0 {
 		return nil, fmt.Errorf("block %+.64q has headers: encrypted and annotated blocks are not read", label)
 	}
+	// Line breaks fall anywhere in the wild, and none of them can mean another key.
 	body = bytes.Join(bytes.Fields(body), nil)
 	var err error
 	if block.DER, err = base64.StdEncoding.Strict().DecodeString(string(body)); err != nil || len(body) == 0 {

@@ -77,8 +77,8 @@ func (s *scanner) syntax(what string) error {
 	return fmt.Errorf("%w: %s at byte %d", ErrSyntax, what, s.at)
 }
 
-// peek returns the next byte, 0 at the end. A NUL byte in the text is no token
-// of the grammar either.
+// peek returns the next byte, 0 at the end. No rule of the grammar begins with a
+// NUL byte, so that one in the text is refused as well.
 func (s *scanner) peek() byte {
 	if s.at < len(s.text) {
 		return s.text[s.at]
@@ -128,7 +128,7 @@ func (s *scanner) object(into []Member) ([]Member, error) {
 		}
 		s.space()
 		if !judged {
-			continue // this object's members are compared and kept by nobody
+			continue // only the caller's own reading will need them
 		}
 		// Names are compared as they are meant: "sub" and "s\u0075b" are the same.
 		if seen.has(into[first:], m.Name) {
@@ -171,7 +171,8 @@ func (s *scanner) member() (Member, error) {
 // so that the work stays linear in the text. Its length is a power of two.
 type nameTable []uint32
 
-var nameSeed = maphash.MakeSeed() // unknown to those who choose the names
+// nameSeed is unknown to strangers, who could otherwise choose names that collide.
+var nameSeed = maphash.MakeSeed()
 
 // has reports whether before has a member of this name, and notes the name.
 func (t *nameTable) has(before []Member, name []byte) bool {
@@ -213,6 +214,7 @@ func (s *scanner) value() error {
 		_, _, err := s.str()
 		return err
 	case c == '{':
+		// The members are kept to find duplicates, and forgotten: the value is the text.
 		var few [8]Member
 		_, err := s.object(few[:0])
 		return err
@@ -305,6 +307,8 @@ func (s *scanner) str() (raw []byte, escaped bool, err error) {
 	s.at++
 	start := s.at
 	for s.at < len(s.text) {
+		// All of RFC 3629 in one place: encodings that are too long, surrogates and what
+		// lies beyond U+10FFFF are RuneError of size 1 to DecodeRune.
 		switch c := s.text[s.at]; {
 		case c == '"':
 			s.at++
@@ -380,6 +384,8 @@ func (s *scanner) escape() (rune, error) {
 }
 
 func (s *scanner) escapedRune() (rune, error) {
+	// RFC 8259 §8.2 leaves half a pair to the reader. Some replace it by U+FFFD, some
+	// keep it, some drop it: three names or subjects from one text.
 	r, err := s.hex4()
 	if err != nil || !utf16.IsSurrogate(r) {
 		return r, err
@@ -448,7 +454,7 @@ func Elements(raw []byte, visit func(element []byte) error) (bool, error) {
 	if len(raw) == 0 || raw[0] != '[' {
 		return false, nil
 	}
-	// Object has judged this text, so that the bounds are no longer of interest.
+	// Object has judged this text, so that bounds which can't be reached will do.
 	s := scanner{text: raw, at: 1, bounds: Bounds{Depth: len(raw), Members: len(raw), InnerDuplicates: true}, depth: 1}
 	for s.space(); s.peek() != ']'; s.space() {
 		if s.peek() == ',' {

@@ -185,8 +185,8 @@ func (v *Verifier[T]) issuerOf(members []strict.Member) (*trusted[T], error) {
 	if v.only != nil {
 		return v.only, nil
 	}
-	// An issuer that a stranger names chooses nothing but who judges: the issuer's own
-	// keys must then have signed it (RFC 8725 §3.8).
+	// A stranger's word, still: it only chooses the judge. The keys of that issuer must
+	// then have signed the token (RFC 8725 §3.8).
 	for _, m := range members {
 		if string(m.Name) == "iss" {
 			if issuer, ok := strict.Text(m.Value); ok && v.trusted[issuer] != nil {

@@ -22,8 +22,8 @@ type rules struct {
 	maxKeys    int
 }
 
-// bounds are those of a whole set. A key that exceeds its own is skipped, and
-// so is one with duplicate members: it is no reason to refuse the others.
+// bounds are those of a whole set. They are generous: a key that exceeds its own
+// bounds, or has duplicate members, is skipped later, and the others are used.
 func (r rules) bounds() strict.Bounds {
 	return strict.Bounds{Depth: 1000, Members: (r.maxKeys + 1) * keyBounds.Members, InnerDuplicates: true}
 }

@@ -12,8 +12,8 @@ type validity struct {
 	from, until time.Time
 }
 
-// holds reports whether the key can be used. A nil validity always holds: the
-// key is of no certificate.
+// holds reports whether the key can be used. A nil validity always holds: it is
+// that of a key without a certificate.
 func (v *validity) holds(now time.Time) bool {
 	return v == nil || !now.Before(v.from) && !now.After(v.until)
 }

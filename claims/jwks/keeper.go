@@ -57,8 +57,8 @@ func (k *keeper) close() {
 // usable returns the current snapshot, or why there is none to be used.
 func (k *keeper) usable() (*snapshot, error) {
 	s := k.current.Load()
-	// A set that is too old or has lapsed is no answer, but stays: a refresh that finds
-	// the document unchanged makes it good again.
+	// A set that is too old or has lapsed is kept, and not answered with: a refresh that
+	// finds the document unchanged makes it good again.
 	switch {
 	case s != nil && time.Since(s.asked) > k.maxStale:
 		return nil, errStale

@@ -109,7 +109,7 @@ func (s *keyfuncSet) among(all []jwkset.JWK, h claims.Header) ([]*claims.Key, er
 	return found.index[h], nil
 }
 
-// remember keeps k the same object for as long as it is offered.
+// remember lets k stay the same object while it is offered.
 func (s *keyfuncSet) remember(id identity, k *claims.Key) {
 	if s.known == nil || s.known[id] == nil && len(s.known) >= maxKeyfuncKeys {
 		s.known = make(map[identity]*claims.Key)

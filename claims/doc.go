@@ -53,7 +53,8 @@
 // verifier_trusted.go are the road of a token from its text to Claims;
 // verifier_headers.go and verifier_memory.go spare work that was done before, and
 // verifier_join.go chooses among issuers. app.go fills the application's part.
-// dialect.go and dialect_time.go describe the wire, encoder.go writes to it. key.go,
-// key_set.go and key_pem.go are the keys. Below, in internal: strict reads JSON, jws
-// takes a token apart and checks signatures, pem splits bundles of keys.
+// dialect.go, dialect_time.go and dialect_kind.go describe the wire, encoder.go
+// writes to it. key.go, key_set.go and key_pem.go are the keys. Below, in internal:
+// strict reads JSON, jws takes a token apart and checks signatures, pem splits
+// bundles of keys.
 package claims

@@ -13,12 +13,12 @@ type Key struct {
 	jws jws.Key
 }
 
-// NewKey binds a key to an algorithm of RFC 7518 §3.1 or EdDSA (RFC 8037) and
-// to the kid that names it in headers, "" if nothing does.
+// NewKey binds a key to an algorithm of RFC 7518 §3.1, to EdDSA (RFC 8037) or to
+// Ed25519 (RFC 9864, the newer name of the same algorithm), and to the kid that names it in headers, "" if nothing does.
 //
 //   - RS256, RS384, RS512, PS256, PS384, PS512: *rsa.PublicKey of 2048 to 16384 bits
 //   - ES256, ES384, ES512: *ecdsa.PublicKey on P-256, P-384, P-521 respectively
-//   - EdDSA: ed25519.PublicKey
+//   - EdDSA, Ed25519: ed25519.PublicKey; either verifies tokens of both names
 //   - HS256, HS384, HS512: []byte, at least as long as the hash (RFC 7518 §3.2)
 //
 // The algorithm "none" does not exist here. The material is copied where it could
@@ -37,7 +37,8 @@ func NewKeyOfInsecureSize(alg, kid string, material any) (*Key, error) {
 // ID returns the kid, "" if the key has none.
 func (k *Key) ID() string { return k.jws.ID }
 
-// Algorithm returns the one algorithm that the key verifies.
+// Algorithm returns the one algorithm that the key verifies: EdDSA also for a key
+// that was made as Ed25519.
 func (k *Key) Algorithm() string { return k.jws.Algorithm }
 
 // String names the key without its material.

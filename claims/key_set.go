@@ -11,8 +11,12 @@ import (
 // issuer's keys by that algorithm. It is a stranger's word until the signature
 // has held.
 type Header struct {
-	Algorithm string // alg, RFC 7515 §4.1.1
-	KeyID     string // kid, §4.1.4; "" if absent
+	// Algorithm is alg, RFC 7515 §4.1.1. A KeySet is asked for EdDSA, as
+	// [Key.Algorithm] says it, also where a token says Ed25519 (RFC 9864). An
+	// [Encoder] writes either as it is given.
+	Algorithm string
+	// KeyID is kid, §4.1.4; "" if absent.
+	KeyID string
 }
 
 func headerOf(h *jws.Header) Header { return Header{Algorithm: h.Algorithm, KeyID: h.KeyID} }

@@ -31,7 +31,7 @@ const MaxKeyID = 256
 
 // Header is what a JOSE header says that matters here.
 type Header struct {
-	Algorithm string // alg; one of those that NewKey takes
+	Algorithm string // alg, by its canonical name; one of those that NewKey takes
 	KeyID     string // kid; "" if absent
 	Type      string // typ
 	HasType   bool
@@ -104,7 +104,8 @@ func (h *Header) fill(m strict.Member) error {
 	var ok bool
 	switch string(m.Name) {
 	case "alg":
-		h.Algorithm, _ = strict.Text(m.Value)
+		alg, _ := strict.Text(m.Value)
+		h.Algorithm = Canonical(alg)
 		if _, ok = algorithms[h.Algorithm]; !ok {
 			return fmt.Errorf("%w %s", ErrAlgorithm, strict.Quoted(string(m.Value)))
 		}

@@ -43,7 +43,8 @@ func (k *Key) Verifies(signed string, signature []byte) bool {
 // NewKey binds material to an algorithm and a kid. What fits is said by
 // claims.NewKey and, with insecureSize, by claims.NewKeyOfInsecureSize.
 func NewKey(alg, kid string, material any, insecureSize bool) (Key, error) {
-	a, ok := algorithms[alg]
+	name := Canonical(alg)
+	a, ok := algorithms[name]
 	if !ok {
 		return Key{}, fmt.Errorf("algorithm %s is not supported", strict.Quoted(alg))
 	}
@@ -54,13 +55,26 @@ func NewKey(alg, kid string, material any, insecureSize bool) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("%s key %s: %w", alg, strict.Quoted(kid), err)
 	}
-	return Key{ID: kid, Algorithm: alg, Method: a.method, Material: func() any { return material }}, nil
+	return Key{ID: kid, Algorithm: name, Method: a.method, Material: func() any { return material }}, nil
 }
 
-// Supported reports whether keys can be bound to an algorithm.
+// Supported reports whether keys can be bound to an algorithm, under either of
+// its names.
 func Supported(alg string) bool {
-	_, ok := algorithms[alg]
+	_, ok := algorithms[Canonical(alg)]
 	return ok
+}
+
+// Canonical returns the one name under which this module compares an algorithm.
+// RFC 9864 §2.2 gave EdDSA with the curve Ed25519 the name Ed25519, and deprecated
+// the older one. Both name the same signatures under the same keys: Ed25519 is the
+// only curve that has ever been supported here. So a key of either name verifies
+// tokens of both, and no key set has to know that there are two.
+func Canonical(alg string) string {
+	if alg == "Ed25519" {
+		return "EdDSA"
+	}
+	return alg
 }
 
 // algorithm ties a signature method to the keys that fit it.

@@ -25,6 +25,69 @@ type Provider struct {
 	Tokens claims.Config
 }
 
+// Auth0 verifies access tokens of Auth0 for an API, by the API's identifier. It
+// fits both profiles, Auth0's own and RFC 9068, so that an API can change from one
+// to the other. Auth0's issuer ends with a slash.
+//
+// Kinds: the audience, as an API's identifier is never a client's id, and the marks of ID tokens (`nonce`); refresh tokens are opaque. With the RFC 9068 profile alone, `typ`: drop AccessType and MoreAccessTypes then.
+//
+// Weakens: a `typ` that ID tokens have too. An ID token without `nonce` for a client with the name of the API would pass; there is no such client.
+func Auth0(issuer, audience string) Provider {
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{audience},
+			Dialect:  claims.Dialect{AccessType: "JWT", MoreAccessTypes: []string{"at+jwt"}},
+		},
+	}
+}
+
+// Cognito verifies access tokens of an Amazon Cognito user pool for one of its
+// clients. They name no audience, but the client.
+//
+// Kinds: `token_use`: access tokens say `access`, ID tokens `id`; refresh tokens are encrypted.
+//
+// Weakens: no `typ` and no audience: a token that the client got for another API opens this one, unless you ask for a scope of your own (`guard.Scope`). What stands in for the audience is `client_id`.
+func Cognito(region, pool, clientID string) Provider {
+	issuer := "https://cognito-idp." + region + ".amazonaws.com/" + pool
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer: issuer,
+			Dialect: claims.Dialect{
+				AbsentType:         true,
+				UseMember:          "token_use",
+				AccessHas:          map[string][]string{"client_id": {clientID}},
+				InsecureNoAudience: true,
+			},
+		},
+	}
+}
+
+// Entra verifies access tokens of version 2.0 that Microsoft Entra ID gives for an
+// API, by the tenant's id and the API's application id. The API's registration
+// must say accessTokenAcceptedVersion 2. People have scopes, applications roles.
+//
+// Kinds: `azp`, which access tokens have and ID tokens do not; refresh tokens are opaque.
+//
+// Weakens: a `typ` that ID tokens have too.
+func Entra(tenant, applicationID string) Provider {
+	issuer := "https://login.microsoftonline.com/" + tenant + "/v2.0"
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{applicationID},
+			Dialect: claims.Dialect{
+				AccessType:  "JWT",
+				ScopeMember: "scp",
+				AccessHas:   map[string][]string{"azp": nil},
+			},
+		},
+	}
+}
+
 // Firebase verifies what the clients of Firebase Authentication show to servers:
 // ID tokens of a project, by its id. Firebase has no access tokens for your own
 // servers.
@@ -39,7 +102,70 @@ func Firebase(project string) Provider {
 		Tokens: claims.Config{
 			Issuer:   issuer,
 			Audience: []string{project},
+			Dialect:  claims.Dialect{AccessType: "JWT", InsecureAnyKind: true},
+		},
+	}
+}
+
+// GitHubActions verifies the tokens of jobs of GitHub Actions, for an audience that
+// the job asks for, and one owner, by the owner's id: a name can pass to others.
+//
+// Kinds: there is only one kind, and the audience says for whom.
+//
+// Weakens: a `typ` that says nothing. **Any job of anybody on GitHub gets a token for your audience**: without `repository_owner_id`, or something as narrow, it would open the API. Ask for more with `guard.Require`: forks' pull requests are jobs of yours too.
+func GitHubActions(audience, ownerID string) Provider {
+	const issuer = "https://token.actions.githubusercontent.com"
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{audience},
+			Dialect: claims.Dialect{
+				AccessType: "JWT",
+				AccessHas:  map[string][]string{"repository_owner_id": {ownerID}},
+			},
+		},
+	}
+}
+
+// Google verifies identity tokens of Google's service accounts, which call services
+// of Cloud Run and others with them. The audience is the called service's. Google's
+// access tokens are opaque.
+//
+// Kinds: a person's ID token has the marks of one (`at_hash`, `nonce`), and it is for a client's id.
+//
+// Weakens: a `typ` that says nothing. **Any service account of anybody gets a token for your audience**: ask for `email` or `sub` with `guard.Require`.
+func Google(audience string) Provider {
+	const issuer = "https://accounts.google.com"
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer, Origins: []string{"https://www.googleapis.com"}},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{audience},
 			Dialect:  claims.Dialect{AccessType: "JWT"},
+		},
+	}
+}
+
+// Keycloak verifies access tokens of a Keycloak realm. The audience is what an
+// audience mapper of the client scope adds; without one Keycloak writes "account",
+// which is its own API. Clients may be told to use at+jwt; both are read.
+//
+// Kinds: the member `typ` of the payload: access tokens say `Bearer`, ID tokens `ID`, refresh tokens `Refresh` or `Offline`.
+//
+// Weakens: a `typ` in the header that ID tokens have too.
+func Keycloak(issuer, audience string) Provider {
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{audience},
+			Dialect: claims.Dialect{
+				AccessType:      "JWT",
+				MoreAccessTypes: []string{"at+jwt"},
+				UseMember:       "typ",
+				AccessWords:     []string{"Bearer"},
+			},
 		},
 	}
 }
@@ -64,6 +190,25 @@ func Kubernetes(issuer, server, audience string) Provider {
 	}
 }
 
+// LemonLDAP verifies access tokens of LemonLDAP::NG for a client whose option "use
+// JWT format for access token" is on. The audience is the client's id, and what the
+// option for more audiences adds. The issuer is the portal's address, slash and
+// all.
+//
+// Kinds: the marks of ID tokens (`at_hash`, `nonce`); refresh tokens are opaque.
+//
+// Weakens: a `typ` that ID tokens have too.
+func LemonLDAP(issuer, clientID string) Provider {
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{clientID},
+			Dialect:  claims.Dialect{AccessType: "JWT"},
+		},
+	}
+}
+
 // OAuth2MockServer verifies the tokens that oauth2-mock-server gives for a code or
 // a password. They name no audience.
 //
@@ -76,6 +221,28 @@ func OAuth2MockServer(issuer string) Provider {
 		Tokens: claims.Config{
 			Issuer:  issuer,
 			Dialect: claims.Dialect{AccessType: "JWT", InsecureNoAudience: true},
+		},
+	}
+}
+
+// OAuth2MockServerAPI verifies the tokens that oauth2-mock-server gives for client
+// credentials, when the client asks for a scope and, by the parameter aud, for an
+// audience. They name no subject.
+//
+// Kinds: `scope`, which ID tokens do not have; refresh tokens are opaque.
+//
+// Weakens: a `typ` that ID tokens have too, and nobody is named. Any client gets any audience. For tests only, as the server is.
+func OAuth2MockServerAPI(issuer, audience string) Provider {
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{audience},
+			Dialect: claims.Dialect{
+				AccessType:    "JWT",
+				AccessHas:     map[string][]string{"scope": nil},
+				AbsentSubject: true,
+			},
 		},
 	}
 }
@@ -93,6 +260,41 @@ func OIDCProvider(issuer, resource string) Provider {
 		Tokens: claims.Config{
 			Issuer:   issuer,
 			Audience: []string{resource},
+		},
+	}
+}
+
+// Okta verifies access tokens of one of Okta's custom authorization servers. Those of
+// the org's own server are for Okta alone.
+//
+// Kinds: the marks of ID tokens (`at_hash`, `nonce`, and `auth_time` without a scope); refresh tokens are opaque.
+//
+// Weakens: no `typ` is asked for.
+func Okta(issuer, audience string) Provider {
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{audience},
+			Dialect:  claims.Dialect{AbsentType: true, ScopeMember: "scp", ScopeList: true},
+		},
+	}
+}
+
+// Zitadel verifies access tokens of providers made with zitadel/oidc, for clients
+// whose AccessTokenType is AccessTokenTypeJWT. The audience is what the provider's
+// storage says: in its example the client's id.
+//
+// Kinds: the marks of ID tokens (`at_hash`, `c_hash`, `nonce`); refresh tokens are opaque.
+//
+// Weakens: a `typ` that ID tokens have too.
+func Zitadel(issuer, audience string) Provider {
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{audience},
+			Dialect:  claims.Dialect{AccessType: "JWT"},
 		},
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"io"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // server is the guarded server that all these tokens are shown to. It answers
-// 200 with the subject.
+// 200 with the subject and the scope.
 type server struct {
 	http.Handler
 	log *bytes.Buffer
@@ -36,24 +36,33 @@ type server struct {
 // newServer guards a server with exactly what p says.
 func newServer(t *testing.T, p providers.Provider) *server {
 	t.Helper()
+	s, err := tryServer(t, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func tryServer(t *testing.T, p providers.Provider) (*server, error) {
 	s := &server{log: new(bytes.Buffer)}
 	logger := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	p.Keys.Logger = logger
 	keys, err := jwks.New(p.Keys)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	t.Cleanup(keys.Close)
 	p.Tokens.Keys = keys
 	verify, err := claims.NewVerifier[struct{}](p.Tokens)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	guard := middleware.New(verify, middleware.Config{Logger: logger})
 	s.Handler = guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, claims.MustFromContext[struct{}](r.Context()).Subject)
+		c := claims.MustFromContext[struct{}](r.Context())
+		fmt.Fprintln(w, c.Subject, c.Scope)
 	}))
-	return s
+	return s, nil
 }
 
 // ask shows the server a token.
@@ -180,3 +189,19 @@ func TestOAuth2MockServer(t *testing.T) {
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+func TestOAuth2MockServerAPI(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, "oauth2-mock-server.mjs")
+	c := func(audience string) *client {
+		return &client{issuer: n.issuer, id: api, redirect: "http://127.0.0.1/callback", scope: "read",
+			extra: url.Values{"aud": {audience}}}
+	}
+	s := newServer(t, quick(providers.OAuth2MockServerAPI(n.issuer, api)))
+	s.must(t, "access token", c(api).credentials(t).Access, 200)
+	s.must(t, "access token for another API", c("https://other.example").credentials(t).Access, 401)
+	got := c(api).login(t)
+	s.must(t, "ID token of a client that has the API's name", got.ID, 401)
+	s.must(t, "refresh token", got.Refresh, 401)
+	s.must(t, "access token of a login, which names no audience", got.Access, 401)
+}

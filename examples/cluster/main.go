@@ -53,7 +53,7 @@ func runCluster(ctx context.Context, addr string, use func(context.Context, *clu
 	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("-addr: %w", err)
 	}
 	c.base = "http://" + listener.Addr().String()
 	server := &http.Server{Handler: newBalancer(c.replicas[0].address(), c.replicas[1].address()), ReadHeaderTimeout: 5 * time.Second}

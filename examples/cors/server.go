@@ -74,7 +74,7 @@ func newRoutes() (limit func(http.Handler) http.Handler, routes http.Handler, er
 		return nil, nil, err
 	}
 	tokens, err := issuer.New(issuer.Config[struct{}]{
-		Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, Store: issuer.NewMemoryStore(),
+		Issuer: "https://id.example", Audience: []string{"api"}, Keys: keys, RefreshKeys: signing.NewEphemeral(), Store: issuer.NewMemoryStore(),
 	})
 	if err != nil {
 		return nil, nil, err

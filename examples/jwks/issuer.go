@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -52,13 +51,12 @@ func newIssuer(dir string, lead, life time.Duration) (http.Handler, *signing.Sch
 	if err != nil {
 		return nil, nil, err
 	}
-	refreshKeys, err := newSecret()
-	if err != nil {
-		return nil, nil, err
-	}
 	tokens, err := issuer.New(issuer.Config[struct{}]{
-		Issuer: issuerName, Audience: []string{audience}, Keys: keys, Lead: lead, RefreshKeys: refreshKeys,
-		AccessLife: life, RefreshLife: 10 * life, Store: issuer.NewMemoryStore(),
+		Issuer: issuerName, Audience: []string{audience}, Keys: keys, Lead: lead,
+		// With a secret of their own for refresh tokens, keys in the directory are
+		// published no longer than access tokens need them.
+		RefreshKeys: signing.NewEphemeral(),
+		AccessLife:  life, RefreshLife: 10 * life, Store: issuer.NewMemoryStore(),
 	})
 	if err != nil {
 		return nil, nil, err
@@ -68,19 +66,6 @@ func newIssuer(dir string, lead, life time.Duration) (http.Handler, *signing.Sch
 	mux.Handle("POST /token", tokens.LoginHandler(anybody))
 	mux.Handle("POST /refresh", tokens.RefreshHandler())
 	return mux, keys, nil
-}
-
-// newSecret signs refresh tokens, which nobody but the issuer reads. With a secret
-// for them, a key in the directory is published no longer than its access tokens
-// need it. This secret is new at each start because the sessions are, too.
-func newSecret() (*signing.Schedule, error) {
-	secret := make([]byte, 32)
-	rand.Read(secret)
-	key, err := signing.NewSecret("HS256", "", secret, time.Time{})
-	if err != nil {
-		return nil, err
-	}
-	return signing.NewSchedule(key)
 }
 
 // reloadAtHangup is for operators who don't want to wait those ten seconds.

@@ -48,7 +48,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("-addr: %w", err)
 	}
 	base := "http://" + listener.Addr().String()
 	fmt.Fprintf(out, "listening on %s\n\n%s", base, commands(base))

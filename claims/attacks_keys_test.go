@@ -348,11 +348,12 @@ func TestJoin(t *testing.T) {
 	both := must(claims.Join(v, c))
 	accepted(t, both, by(secretA, "A", "api", ""))
 	accepted(t, both, by(secretB, "C", "api", ""))
-	noIssuer := config("", "api", secretA, 0)
-	noIssuer.Dialect.InsecureNoIssuer = true
+	unnamed := config("", "api", secretA, 0)
+	unnamed.Dialect.InsecureNoIssuer = true
+	noIssuer := must(claims.NewVerifier[map[string]any](unnamed))
 	for name, verifiers := range map[string][]*claims.Verifier[map[string]any]{
 		"nothing": nil, "twice": {a, a}, "twice inside": {v, a}, "nil": {a, nil}, "zero": {a, new(claims.Verifier[map[string]any])},
-		"no issuer": {a, must(claims.NewVerifier[map[string]any](noIssuer))},
+		"no issuer, twice": {a, noIssuer, noIssuer},
 	} {
 		if _, err := claims.Join(verifiers...); !errors.Is(err, claims.ErrVerifier) {
 			t.Errorf("%s: %v", name, err)

@@ -33,6 +33,7 @@ var (
 	errMemberType   = refusal("member has the wrong type")
 	errMissing      = refusal("required member is missing")
 	errDate         = refusal("date out of range")
+	errLife         = refusal("would live too long")
 	errNotYet       = refusal("not valid yet")
 	errIssuer       = refusal("wrong issuer")
 	errAudience     = refusal("wrong audience")
@@ -46,6 +47,7 @@ var (
 	errApp          = errors.New("claims: App")
 	errVerifier     = errors.New("claims: Config")
 	errNoVerifier   = errors.New("claims: verifier was not made by NewVerifier")
+	errRuleAnswer   = errors.New("claims: AllowIssuer could not answer")
 	errKeySetAnswer = errors.New("claims: key set could not answer")
 )
 

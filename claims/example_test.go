@@ -189,7 +189,7 @@ func ExampleJoin() {
 	fmt.Println(err)
 	// Output:
 	// https://id.example <nil>
-	// claims: invalid token: wrong issuer
+	// claims: invalid token: wrong issuer "https://stranger.example"
 }
 
 // A handler that strangers reach as well asks whether there is a caller.

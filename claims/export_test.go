@@ -27,6 +27,7 @@ var (
 	ErrMemberType   = errMemberType
 	ErrMissing      = errMissing
 	ErrDate         = errDate
+	ErrLife         = errLife
 	ErrNotYet       = errNotYet
 	ErrIssuer       = errIssuer
 	ErrAudience     = errAudience
@@ -77,11 +78,20 @@ func (m countingMethod) Verify(signed string, signature []byte, key any) error {
 func (f TimeFormat) Parse(raw []byte) (time.Time, error)          { return f.parse(raw) }
 func (f TimeFormat) Append(b []byte, t time.Time) ([]byte, error) { return f.append(b, t) }
 
+func (v *Verifier[T]) groups() (all []*group[T]) {
+	if groups := v.tokens.groups.Load(); groups != nil {
+		for i := range *groups {
+			all = append(all, &(*groups)[i])
+		}
+	}
+	return all
+}
+
 // Remembered counts the tokens that v remembers.
 func (v *Verifier[T]) Remembered() (n int) {
-	for i := range v.tokens.groups {
-		for j := range v.tokens.groups[i] {
-			if v.tokens.groups[i][j].Load() != nil {
+	for _, g := range v.groups() {
+		for j := range g {
+			if g[j].Load() != nil {
 				n++
 			}
 		}
@@ -91,9 +101,9 @@ func (v *Verifier[T]) Remembered() (n int) {
 
 // RememberedSubjects are whose they are.
 func (v *Verifier[T]) RememberedSubjects() (all []string) {
-	for i := range v.tokens.groups {
-		for j := range v.tokens.groups[i] {
-			if r := v.tokens.groups[i][j].Load(); r != nil {
+	for _, g := range v.groups() {
+		for j := range g {
+			if r := g[j].Load(); r != nil {
 				all = append(all, r.claims.Subject)
 			}
 		}
@@ -103,9 +113,9 @@ func (v *Verifier[T]) RememberedSubjects() (all []string) {
 
 // RememberedBytes is how long what they say is together, as JSON.
 func (v *Verifier[T]) RememberedBytes() (n int64) {
-	for i := range v.tokens.groups {
-		for j := range v.tokens.groups[i] {
-			if r := v.tokens.groups[i][j].Load(); r != nil {
+	for _, g := range v.groups() {
+		for j := range g {
+			if r := g[j].Load(); r != nil {
 				text, err := json.Marshal(r.claims)
 				if err != nil {
 					panic(err)

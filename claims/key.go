@@ -2,6 +2,7 @@ package claims
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
 )
@@ -10,11 +11,13 @@ import (
 // bound to one algorithm and, if it has one, an id. It never changes and may
 // be shared. The zero Key verifies nothing.
 type Key struct {
-	jws jws.Key
+	jws    jws.Key
+	issuer string // whose tokens it verifies, "" if the KeySet says it
 }
 
 // NewKey binds a key to an algorithm of RFC 7518 §3.1, to EdDSA (RFC 8037) or to
-// Ed25519 (RFC 9864, the newer name of the same algorithm), and to the kid that names it in headers, "" if nothing does.
+// Ed25519 (RFC 9864, the newer name of the same algorithm), and to the kid that
+// names it in headers, "" if nothing does.
 //
 //   - RS256, RS384, RS512, PS256, PS384, PS512: *rsa.PublicKey of 2048 to 16384 bits
 //   - ES256, ES384, ES512: *ecdsa.PublicKey on P-256, P-384, P-521 respectively
@@ -41,14 +44,38 @@ func (k *Key) ID() string { return k.jws.ID }
 // that was made as Ed25519.
 func (k *Key) Algorithm() string { return k.jws.Algorithm }
 
+// BoundTo returns a copy of the key that verifies tokens of one issuer only,
+// whatever key set offers it. {tenantid} in the name stands for any part without a
+// slash. The keys of Microsoft Entra name their issuer in this way, in a member
+// "issuer" of each JWK.
+func (k *Key) BoundTo(issuer string) *Key {
+	bound := *k
+	bound.issuer = issuer
+	return &bound
+}
+
+// vouchesFor reports whether k may verify tokens of issuer.
+func (k *Key) vouchesFor(issuer string) bool {
+	if k.issuer == "" || k.issuer == issuer {
+		return true
+	}
+	before, after, template := strings.Cut(k.issuer, "{tenantid}")
+	if !template || len(issuer) <= len(before)+len(after) || !strings.HasPrefix(issuer, before) || !strings.HasSuffix(issuer, after) {
+		return false
+	}
+	return !strings.Contains(issuer[len(before):len(issuer)-len(after)], "/")
+}
+
 // String names the key without its material.
 func (k *Key) String() string { return fmt.Sprintf("%s key %s", k.jws.Algorithm, quoted(k.jws.ID)) }
 
 // GoString is String, so that %#v prints no secret either.
 func (k *Key) GoString() string { return k.String() }
 
-// fits reports whether a token with this header may have been signed by k.
-func (k *Key) fits(h Header) bool { return k != nil && k.jws.Fits(h.Algorithm, h.KeyID) }
+// fits reports whether a token of issuer with this header may have been signed by k.
+func (k *Key) fits(h Header, issuer string) bool {
+	return k != nil && k.jws.Fits(h.Algorithm, h.KeyID) && k.vouchesFor(issuer)
+}
 
 // verifies reports whether signature is k's over signed.
 func (k *Key) verifies(signed string, signature []byte) bool {
@@ -58,10 +85,10 @@ func (k *Key) verifies(signed string, signature []byte) bool {
 // offered reports whether k is among the keys that a verifier would try for a
 // header. A header without kid may fit many keys; those beyond maxTries are not
 // tried, and so not offered.
-func offered(keys []*Key, h Header, k *Key) bool {
+func offered(keys []*Key, h Header, issuer string, k *Key) bool {
 	fitting := 0
 	for _, other := range keys {
-		if !other.fits(h) {
+		if !other.fits(h, issuer) {
 			continue
 		}
 		if fitting++; other == k || fitting >= maxTries {
@@ -76,5 +103,5 @@ func newKey(alg, kid string, material any, insecureSize bool) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errKeyMaterial, err)
 	}
-	return &Key{k}, nil
+	return &Key{jws: k}, nil
 }

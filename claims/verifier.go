@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
@@ -17,6 +19,8 @@ const (
 	maxTries = 16
 	// maxSubject bounds sub in bytes.
 	maxSubject = 1024
+	// maxIssuer bounds an iss that is judged by a rule, in bytes.
+	maxIssuer = 1024
 )
 
 // unverified is a token that was read and not believed yet.
@@ -30,11 +34,10 @@ type unverified struct {
 // Verifier checks tokens. It is safe for concurrent use. Its zero value can't
 // check anything and refuses with an error that is not [ErrInvalid].
 type Verifier[T any] struct {
-	maxBytes int
-	trusted  map[string]*trusted[T] // by issuer
-	only     *trusted[T]            // the one issuer, if there is only one
-	headers  headerMemory
-	tokens   *tokenMemory[T] // nil: none are remembered
+	issuers atomic.Pointer[issuers[T]] // who is trusted
+	joining sync.Mutex                 // held for changing it
+	headers headerMemory
+	tokens  *tokenMemory[T] // nil: none are remembered
 }
 
 // NewVerifier returns a Verifier, or every mistake in c.
@@ -45,7 +48,13 @@ func NewVerifier[T any](c Config) (*Verifier[T], error) {
 		return nil, err
 	}
 	only := &trusted[T]{Config: c, app: app, kinds: c.Dialect.kindRules()}
-	v := &Verifier[T]{maxBytes: c.MaxBytes, only: only, trusted: map[string]*trusted[T]{c.Issuer: only}}
+	if c.AllowIssuer != nil {
+		only.byIssuer, _ = c.Keys.(interface {
+			KeysOf(ctx context.Context, issuer string, h Header) ([]*Key, error)
+		})
+	}
+	v := new(Verifier[T])
+	v.issuers.Store(&issuers[T]{only: only, maxBytes: c.MaxBytes, maxMembers: c.MaxMembers})
 	if c.Remember > 0 {
 		v.tokens = newTokenMemory[T](c.Remember)
 	}
@@ -73,7 +82,7 @@ func (v *Verifier[T]) Verify(ctx context.Context, token string) (*Claims[T], err
 // by an append: other requests may hold the same. It spares them a
 // [Claims.Clone]. Guards use it, and give clones to handlers.
 func (v *Verifier[T]) VerifyShared(ctx context.Context, token string) (*Claims[T], error) {
-	if v == nil || v.trusted == nil {
+	if v == nil || v.issuers.Load() == nil {
 		return nil, errNoVerifier
 	}
 	return v.verify(ctx, token, time.Now)
@@ -83,8 +92,9 @@ func (v *Verifier[T]) VerifyShared(ctx context.Context, token string) (*Claims[T
 // checked.
 func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() time.Time) (*Claims[T], error) {
 	// A token that is too long is refused without the work of a digest.
-	if v.tokens == nil || len(token) > v.maxBytes {
-		r, _, err := v.examine(ctx, token, clock)
+	known := v.issuers.Load()
+	if v.tokens == nil || len(token) > known.maxBytes {
+		r, _, err := v.examine(ctx, known, token, clock)
 		if err != nil {
 			return nil, err
 		}
@@ -92,15 +102,15 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() tim
 	}
 	d := digestOf(token)
 	if r := v.tokens.recall(&d); r != nil {
-		if known, err := r.recheck(ctx, clock); err != nil {
+		if good, err := r.recheck(ctx, clock); err != nil {
 			return nil, err
-		} else if known {
+		} else if good {
 			return &r.claims, nil
 		}
 		// Its key was withdrawn. Another key may verify it still, which only its
 		// signature can tell.
 	}
-	r, now, err := v.examine(ctx, token, clock)
+	r, now, err := v.examine(ctx, known, token, clock)
 	if err != nil {
 		return nil, err
 	}
@@ -118,19 +128,22 @@ func (v *Verifier[T]) verify(ctx context.Context, token string, clock func() tim
 // place in a memory. The clock comes last, so that ErrExpired says that the token
 // was good in every other respect, and so that the time that a key set takes to
 // answer counts.
-func (v *Verifier[T]) examine(ctx context.Context, token string, clock func() time.Time) (r *verified[T], now time.Time, err error) {
+func (v *Verifier[T]) examine(ctx context.Context, known *issuers[T], token string, clock func() time.Time) (r *verified[T], now time.Time, err error) {
 	var few [16]strict.Member
-	u, members, err := v.read(token, few[:0])
+	u, members, count, err := v.read(token, known, few[:0])
 	if err != nil {
 		return nil, now, err
 	}
-	from, err := v.issuerOf(members)
+	from, err := known.of(members)
 	if err != nil {
 		return nil, now, err
 	}
-	// Joined verifiers read up to the longest token that any of them takes.
+	// Until here the widest bounds of all issuers held: only now is known whose do.
 	if len(token) > from.MaxBytes {
 		return nil, now, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
+	}
+	if count > from.MaxMembers {
+		return nil, now, fmt.Errorf("%w: %d members", errTooLarge, count)
 	}
 	// On the stack, until the signature has held: a forged token takes no memory for
 	// what it says.
@@ -138,7 +151,10 @@ func (v *Verifier[T]) examine(ctx context.Context, token string, clock func() ti
 	if err := from.readClaims(&said, u.header, members); err != nil {
 		return nil, now, err
 	}
-	key, err := from.checkSignature(ctx, &u)
+	if err := from.admits(ctx, said.Issuer); err != nil {
+		return nil, now, err
+	}
+	key, err := from.checkSignature(ctx, &u, said.Issuer)
 	if err != nil {
 		return nil, now, err
 	}
@@ -152,47 +168,31 @@ func (v *Verifier[T]) examine(ctx context.Context, token string, clock func() ti
 }
 
 // read takes a token apart as far as that is the same for every issuer. It
-// appends the payload's members to few.
-func (v *Verifier[T]) read(token string, few []strict.Member) (u unverified, members []strict.Member, err error) {
-	head, payload, signature, err := jws.Split(token, v.maxBytes)
+// appends the payload's members to few; count is how many there are at all depths.
+func (v *Verifier[T]) read(token string, known *issuers[T], few []strict.Member) (u unverified, members []strict.Member, count int, err error) {
+	head, payload, signature, err := jws.Split(token, known.maxBytes)
 	if err != nil {
-		return u, nil, invalid(err)
+		return u, nil, 0, invalid(err)
 	}
 	u.encoded, u.signed = head, token[:len(head)+1+len(payload)]
 	if u.header = v.headers.recall(head); u.header == nil {
 		if u.header, err = jws.ReadHeader(head); err != nil {
-			return u, nil, invalid(err)
+			return u, nil, 0, invalid(err)
 		}
 	}
 	// One buffer for both. Members are slices of it, so that it lives as long as
 	// examine works on them, and no string of Claims refers to it.
 	room := make([]byte, base64.RawURLEncoding.DecodedLen(len(signature)+len(payload)))
 	if u.sig, err = jws.Decode(signature, room); err != nil {
-		return u, nil, invalid(err)
+		return u, nil, 0, invalid(err)
 	}
 	text, err := jws.Decode(payload, room[len(u.sig):])
 	if err != nil {
-		return u, nil, invalid(err)
+		return u, nil, 0, invalid(err)
 	}
-	if members, err = strict.Object(text, jws.Bounds, few); err != nil {
-		return u, nil, invalid(err)
+	bounds := strict.Bounds{Depth: jws.Bounds.Depth, Members: known.maxMembers}
+	if members, count, err = strict.Counted(text, bounds, few); err != nil {
+		return u, nil, 0, invalid(err)
 	}
-	return u, members, nil
-}
-
-// issuerOf returns the issuer that the payload names.
-func (v *Verifier[T]) issuerOf(members []strict.Member) (*trusted[T], error) {
-	if v.only != nil {
-		return v.only, nil
-	}
-	// A stranger's word, still: it only chooses the judge. The keys of that issuer must
-	// then have signed the token (RFC 8725 §3.8).
-	for _, m := range members {
-		if string(m.Name) == "iss" {
-			if issuer, ok := strict.Text(m.Value); ok && v.trusted[issuer] != nil {
-				return v.trusted[issuer], nil
-			}
-		}
-	}
-	return nil, errIssuer
+	return u, members, count, nil
 }

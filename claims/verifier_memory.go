@@ -30,8 +30,12 @@ const (
 // A token has its place in one group of eight. A group that is full, or whose
 // tokens are too long together, drops those that have expired, or else any. That
 // bounds the memory without bookkeeping, and reads take no lock.
+//
+// The groups are made when the first token comes: of a thousand verifiers that are
+// joined only the joined one remembers anything.
 type tokenMemory[T any] struct {
-	groups []group[T]
+	groups atomic.Pointer[[]group[T]]
+	size   int        // how many groups there are, a power of two
 	mu     sync.Mutex // held while a group is changed; readers don't take it
 }
 
@@ -69,20 +73,24 @@ func newTokenMemory[T any](tokens int) *tokenMemory[T] {
 	for groups*ways < tokens {
 		groups *= 2
 	}
-	return &tokenMemory[T]{groups: make([]group[T], groups)}
+	return &tokenMemory[T]{size: groups}
 }
 
 // groupOf returns the group that a token belongs to.
-func (m *tokenMemory[T]) groupOf(d *digest) *group[T] {
+func groupOf[T any](groups []group[T], d *digest) *group[T] {
 	n := uint32(d[0]) | uint32(d[1])<<8 | uint32(d[2])<<16 | uint32(d[3])<<24
 	// Bits of a SHA-256 are evenly spread. That somebody can find tokens of one group
 	// does no harm: only tokens that the issuer signed get in.
-	return &m.groups[n&uint32(len(m.groups)-1)]
+	return &groups[n&uint32(len(groups)-1)]
 }
 
 // recall returns what is remembered of a token, nil if nothing is.
 func (m *tokenMemory[T]) recall(d *digest) *verified[T] {
-	g, home := m.groupOf(d), d.home()
+	groups := m.groups.Load()
+	if groups == nil {
+		return nil
+	}
+	g, home := groupOf(*groups, d), d.home()
 	for i := range g {
 		if r := g[(home+i)%ways].Load(); r != nil && r.digest == *d {
 			return r
@@ -100,14 +108,20 @@ func (m *tokenMemory[T]) remember(r *verified[T], now time.Time) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	g, home := m.groupOf(&r.digest), r.digest.home()
+	groups := m.groups.Load()
+	if groups == nil {
+		made := make([]group[T], m.size)
+		groups = &made
+		m.groups.Store(groups)
+	}
+	g, home := groupOf(*groups, &r.digest), r.digest.home()
 	// From far to near, so that the empty place nearest to home is found last and
 	// taken. Without one the token at home goes.
 	victim := &g[home]
 	for i := ways - 1; i >= 0; i-- {
 		place := &g[(home+i)%ways]
 		old := place.Load()
-		if old != nil && (old.digest == r.digest || old.expired(now)) {
+		if old != nil && (old.digest == r.digest || old.from.gone.Load() || old.expired(now)) {
 			place.Store(nil)
 			old = nil
 		}
@@ -133,12 +147,19 @@ func (r *verified[T]) expired(now time.Time) bool {
 }
 
 // recheck judges a token that was verified before. It reports false where only
-// a full check can tell: its key is no longer offered.
+// a full check can tell: its key is no longer offered, or its issuer no longer
+// trusted. A rule about issuers is asked again, since its answer may have changed.
 func (r *verified[T]) recheck(ctx context.Context, clock func() time.Time) (bool, error) {
+	if r.from.gone.Load() {
+		return false, nil
+	}
+	if err := r.from.admits(ctx, r.claims.Issuer); err != nil {
+		return false, err
+	}
 	// The key itself is compared, not its id: another key under the same kid verifies
 	// another signature.
-	keys, err := r.from.keysFor(ctx, r.header)
-	if err != nil || !offered(keys, r.header, r.key) {
+	keys, err := r.from.keysFor(ctx, r.header, r.claims.Issuer)
+	if err != nil || !offered(keys, r.header, r.claims.Issuer, r.key) {
 		return false, err
 	}
 	return true, r.from.checkDates(&r.claims, clock())

@@ -20,9 +20,39 @@ import (
 // says what its tokens must be.
 type trusted[T any] struct {
 	Config
-	app   *appReader
+	app *appReader
+	// byIssuer is Keys, if that has the keys of many issuers.
+	byIssuer interface {
+		KeysOf(ctx context.Context, issuer string, h Header) ([]*Key, error)
+	}
 	kinds kindRules
 	last  atomic.Pointer[Key] // the key that verified a token last; a hint, no more
+	// gone says that the verifier that this belongs to trusts the issuer no more, so
+	// that what it remembers of the issuer's tokens is void.
+	gone atomic.Bool
+}
+
+// fresh returns a trusted of the same Config for another verifier.
+func (t *trusted[T]) fresh() *trusted[T] {
+	return &trusted[T]{Config: t.Config, app: t.app, byIssuer: t.byIssuer, kinds: t.kinds}
+}
+
+// admits asks the rule about the issuer of a token, if there is a rule. Its error is
+// never about the token unless it says no.
+func (t *trusted[T]) admits(ctx context.Context, issuer string) error {
+	if t.AllowIssuer == nil {
+		return nil
+	}
+	allowed, err := t.AllowIssuer(ctx, issuer)
+	switch {
+	case errors.Is(err, ErrInvalid):
+		return fmt.Errorf("%w: %v", errRuleAnswer, err)
+	case err != nil:
+		return fmt.Errorf("%w: %w", errRuleAnswer, err)
+	case !allowed:
+		return fmt.Errorf("%w: AllowIssuer refuses %s", errIssuer, quoted(issuer))
+	}
+	return nil
 }
 
 // readClaims reads the registered members into c as the issuer's dialect writes
@@ -44,7 +74,7 @@ func (t *trusted[T]) readClaims(c *Claims[T], h *jws.Header, members []strict.Me
 	// A member that is absent has left its field empty, which is judged here. Where
 	// the dialect says that there is no iss or aud, fill has refused one.
 	switch {
-	case c.Issuer != t.Issuer:
+	case t.AllowIssuer == nil && c.Issuer != t.Issuer, t.AllowIssuer != nil && c.Issuer == "":
 		return errIssuer
 	case len(c.Audience) == 0 && !d.InsecureNoAudience:
 		return fmt.Errorf("%w: aud", errMissing)
@@ -59,6 +89,11 @@ func (t *trusted[T]) readClaims(c *Claims[T], h *jws.Header, members []strict.Me
 	case !c.NotBefore.IsZero() && !c.Expiry.IsZero() && c.Expiry.Unix() > 0 && c.NotBefore.After(c.Expiry):
 		// Not for an exp of 0: what comes after it is expired, and nothing else.
 		return fmt.Errorf("%w: nbf is after exp", errDate)
+	case t.MaxLife > 0 && !c.IssuedAt.IsZero() && c.Expiry.Sub(c.IssuedAt) > t.MaxLife:
+		return fmt.Errorf("%w: %v, not %v", errLife, c.Expiry.Sub(c.IssuedAt), t.MaxLife)
+	case t.MaxLife > 0 && c.IssuedAt.IsZero() && t.InsecureAnyTime:
+		// There is no clock to measure its life by.
+		return fmt.Errorf("%w: iat, which MaxLife needs where InsecureAnyTime leaves the dates to the caller", errMissing)
 	}
 	return nil
 }
@@ -103,6 +138,12 @@ func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error
 		// This name has no meaning, and must not match the names that the dialect
 		// leaves empty.
 	case "iss":
+		if t.AllowIssuer != nil {
+			if c.Issuer, ok = strict.Text(m.Value); ok && (c.Issuer == "" || len(c.Issuer) > maxIssuer) {
+				err = errIssuer
+			}
+			break
+		}
 		// The string of the Config is kept, not a copy of the token's.
 		if c.Issuer = t.Issuer; t.Issuer == "" || !strict.IsText(m.Value, t.Issuer) {
 			err = errIssuer
@@ -266,8 +307,12 @@ func (t *trusted[T]) party(raw []byte) (Party, error) {
 }
 
 // keysFor asks the key set. Its error is never about the token.
-func (t *trusted[T]) keysFor(ctx context.Context, h Header) ([]*Key, error) {
-	keys, err := t.Keys.Keys(ctx, h)
+func (t *trusted[T]) keysFor(ctx context.Context, h Header, issuer string) (keys []*Key, err error) {
+	if t.byIssuer != nil {
+		keys, err = t.byIssuer.KeysOf(ctx, issuer, h)
+	} else {
+		keys, err = t.Keys.Keys(ctx, h)
+	}
 	switch {
 	case errors.Is(err, ErrInvalid):
 		// By %v, which hides the class: a key set that could not answer must not log
@@ -280,9 +325,9 @@ func (t *trusted[T]) keysFor(ctx context.Context, h Header) ([]*Key, error) {
 }
 
 // checkSignature finds the key of the issuer under which u's signature holds.
-func (t *trusted[T]) checkSignature(ctx context.Context, u *unverified) (*Key, error) {
+func (t *trusted[T]) checkSignature(ctx context.Context, u *unverified, issuer string) (*Key, error) {
 	h := headerOf(u.header)
-	keys, err := t.keysFor(ctx, h)
+	keys, err := t.keysFor(ctx, h, issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +335,7 @@ func (t *trusted[T]) checkSignature(ctx context.Context, u *unverified) (*Key, e
 	// signature check. The key that succeeded last is the best guess. It must be among
 	// the keys that would be tried anyway, or a withdrawn key would live on here.
 	last := t.last.Load()
-	if offered(keys, h, last) && last.verifies(u.signed, u.sig) {
+	if offered(keys, h, issuer, last) && last.verifies(u.signed, u.sig) {
 		return last, nil
 	}
 	// The key's own algorithm and id decide whether it is tried, whatever a key set
@@ -298,7 +343,7 @@ func (t *trusted[T]) checkSignature(ctx context.Context, u *unverified) (*Key, e
 	// bound keeps one token of a stranger from costing hundreds of checks.
 	tried := 0
 	for _, k := range keys {
-		if !k.fits(h) {
+		if !k.fits(h, issuer) {
 			continue
 		}
 		if tried++; tried > maxTries {
@@ -329,6 +374,8 @@ func (t *trusted[T]) checkDates(c *Claims[T], now time.Time) error {
 		return fmt.Errorf("%w: iat is %v", errNotYet, c.IssuedAt.UTC())
 	case !c.Expiry.IsZero() && !now.Before(c.Expiry.Add(t.Leeway)):
 		return fmt.Errorf("%w at %v", ErrExpired, c.Expiry.UTC())
+	case t.MaxLife > 0 && c.IssuedAt.IsZero() && c.Expiry.Sub(now) > t.MaxLife+t.Leeway:
+		return fmt.Errorf("%w: %v from now, not %v", errLife, c.Expiry.Sub(now), t.MaxLife)
 	}
 	return nil
 }

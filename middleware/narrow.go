@@ -14,6 +14,9 @@ import (
 // answers 403 to others. Parties are compared exactly; a token without a party
 // never passes. Only of Only admits what both admit: a guard can't be widened.
 //
+// A party is a word of the issuer that wrote it. Behind verifiers that are joined, add
+// [Guard.From].
+//
 // The empty Party is a mistake: a guard that was given it admits nobody.
 func (g *Guard[T]) Only(party claims.Party, more ...claims.Party) *Guard[T] {
 	admitted := append([]claims.Party{party}, more...)
@@ -23,6 +26,28 @@ func (g *Guard[T]) Only(party claims.Party, more ...claims.Party) *Guard[T] {
 	return g.narrowed(func(_ *http.Request, c *claims.Claims[T]) error {
 		if !slices.Contains(admitted, c.Party) {
 			return fmt.Errorf("%w: party %.64q", ErrForbidden, c.Party)
+		}
+		return nil
+	})
+}
+
+// From returns a copy of g that admits only callers whose tokens are from one of the
+// issuers given, and answers 403 to others. Issuers are compared exactly.
+//
+// Behind verifiers that are joined it tells apart what two issuers call by one name. A
+// partner's "Admin" is not ours, and neither are its scopes and subjects:
+//
+//	guard.From("https://id.example").Only(Admin)
+//
+// The empty name is a mistake: a guard that was given it admits nobody.
+func (g *Guard[T]) From(issuer string, more ...string) *Guard[T] {
+	admitted := append([]string{issuer}, more...)
+	if slices.Contains(admitted, "") {
+		return g.spoiled(errors.New("middleware: From: an issuer is empty"))
+	}
+	return g.narrowed(func(_ *http.Request, c *claims.Claims[T]) error {
+		if !slices.Contains(admitted, c.Issuer) {
+			return fmt.Errorf("%w: issuer %.64q", ErrForbidden, c.Issuer)
 		}
 		return nil
 	})

@@ -55,6 +55,55 @@ func TestOnly(t *testing.T) {
 	})
 }
 
+// TestFrom tells apart what two issuers call by one name: a partner's Admin is not
+// ours.
+func TestFrom(t *testing.T) {
+	const our, partner = "https://id.example", "https://partner.example"
+	g := middleware.New(stub{
+		"ours":   {Subject: "a", Issuer: our, Party: admin, Scope: []string{"read"}},
+		"theirs": {Subject: "a", Issuer: partner, Party: admin, Scope: []string{"read"}},
+		"none":   {Subject: "a", Party: admin},
+	}, middleware.Config{Logger: quiet})
+	for name, narrow := range map[string]*guard{
+		"issuer, then party": g.From(our).Only(admin), "party, then issuer": g.Only(admin).From(our), "scope": g.Scope("read").From(our),
+		"what both admit": g.From(our, partner).From(our),
+	} {
+		t.Run(name, func(t *testing.T) {
+			admitted(t, narrow.Handler, bearer("Bearer ours"), "a")
+			for _, other := range []string{"theirs", "none"} {
+				if w := serve(narrow.Handler(new(room)), bearer("Bearer "+other)); w.Code != 403 {
+					t.Errorf("%s: answer %d", other, w.Code)
+				}
+			}
+			refused(t, narrow.Optional, bearer("Bearer none"), 403, w403(name))
+		})
+	}
+	admitted(t, g.From(partner, our).Handler, bearer("Bearer theirs"), "a")
+	admitted(t, g.Handler, bearer("Bearer theirs"), "a") // the original is as it was
+	refused(t, g.From(our).Handler, bearer(), 401, missing)
+	refused(t, g.From(our).Optional, bearer(), 401, missing)
+	for _, like := range []string{our + "/", "https://ID.example", "https://id.exampl", ""} {
+		lookalike := middleware.New(stub{"x": {Issuer: like, Party: admin}}, middleware.Config{Logger: quiet}).From(our)
+		refused(t, lookalike.Handler, bearer("Bearer x"), 403, forbidden)
+	}
+	refused(t, g.From("").Handler, bearer("Bearer ours"), 503, "")
+	refused(t, g.From(our, "").Handler, bearer("Bearer none"), 503, "")
+	t.Run("the list is copied", func(t *testing.T) {
+		more := []string{our}
+		narrow := g.From("https://x.example", more...)
+		more[0] = partner
+		refused(t, narrow.Handler, bearer("Bearer theirs"), 403, forbidden)
+	})
+}
+
+// w403 is the challenge of a refusal by a narrowing of TestFrom.
+func w403(name string) string {
+	if name == "scope" {
+		return forbidden + `, scope="read"`
+	}
+	return forbidden
+}
+
 func TestPartyOfOtherTypes(t *testing.T) {
 	g := middleware.New(realVerifier(t), middleware.Config{Logger: quiet}).Only("admin", "1", "true", "null")
 	for _, party := range []string{`["user","admin"]`, `{"type":"admin"}`, `1`, `true`, `null`} {

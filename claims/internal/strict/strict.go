@@ -47,20 +47,27 @@ type Member struct {
 // White space may stand around the object. A text that passes has one reading
 // only.
 func Object(text []byte, bounds Bounds, into []Member) ([]Member, error) {
+	members, _, err := Counted(text, bounds, into)
+	return members, err
+}
+
+// Counted is Object, and also returns how many members all objects of the text have
+// together: a caller may learn only from them which bound holds.
+func Counted(text []byte, bounds Bounds, into []Member) ([]Member, int, error) {
 	s := scanner{text: text, bounds: bounds}
 	s.space()
 	if s.peek() != '{' {
-		return nil, s.syntax("no object")
+		return nil, 0, s.syntax("no object")
 	}
 	members, err := s.object(into)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	s.space()
 	if s.at != len(text) {
-		return nil, s.syntax("text after the object")
+		return nil, 0, s.syntax("text after the object")
 	}
-	return members, nil
+	return members, s.members, nil
 }
 
 // scanner reads a text from front to back. depth and members count what bounds

@@ -189,6 +189,47 @@ func TestBreaker_parallel(t *testing.T) {
 	})
 }
 
+// Probes are granted however many there are, or they would write nothing.
+func TestBreaker_probesWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMoody()
+		probes := &probed{Store: m}
+		var limiters []*ratelimit.Limiter
+		for range 10 { // as on ten machines
+			b := newBreaker(t, ratelimit.BreakerConfig{Store: probes})
+			limiters = append(limiters, newLimiter(t, ratelimit.Config{Limit: ratelimit.Per(5, time.Hour), Store: b}))
+		}
+		for _, mood := range []int32{fails, fails, fails, well} {
+			m.mood.Store(mood)
+			for _, l := range limiters {
+				l.Allow(t.Context(), "k")
+			}
+			synctest.Wait()
+		}
+		if probes.granted.Load() != 10 || probes.refused.Load() != 0 {
+			t.Errorf("%d probes granted, %d refused", probes.granted.Load(), probes.refused.Load())
+		}
+	})
+}
+
+// probed counts the probes that the store behind answers.
+type probed struct {
+	ratelimit.Store
+	granted, refused atomic.Int32
+}
+
+func (p *probed) Take(ctx context.Context, cells []ratelimit.Cell) (bool, error) {
+	ok, err := p.Store.Take(ctx, cells)
+	if err == nil && cells[0].Policy == "breaker probe" {
+		if ok {
+			p.granted.Add(1)
+		} else {
+			p.refused.Add(1)
+		}
+	}
+	return ok, err
+}
+
 // Without a Logger lines go to what is slog's default when they are logged.
 func TestBreaker_logger(t *testing.T) {
 	m := newMoody()

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -96,8 +97,28 @@ func TestMemoryStore_order(t *testing.T) {
 	}
 }
 
-// What a request may have to do for the store: sweep a full shard of which
-// none, half, or all has expired, or make a larger table of it.
+// An overflow bucket is in the shard of the key that it stands for, which alone is
+// locked.
+func TestMemoryStore_overflowShard(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	m := NewMemoryStore(8 * shardKeys)
+	s, full := &m.shards[5], false
+	for i := range 10 * shardKeys {
+		d := digest(rnd.Uint64(), rnd.Uint64()&^m.mask|5)
+		o, room := m.room(s, m.space(strconv.Itoa(i%3)), d, 1)
+		if !room || m.shard(o) != s {
+			t.Fatalf("%x is counted at %x: %v", d, o, room)
+		}
+		full = full || o != d
+		s.cells.put(o, 1, 100, 1, 100)
+	}
+	if !full {
+		t.Error("the shard was never full")
+	}
+}
+
+// What a request may have to do for the store: sweep a full shard of which none, half,
+// or all has expired, or make a larger table of it.
 func BenchmarkTable(b *testing.B) {
 	fill := func(expired int) (tab table) {
 		rnd := rand.New(rand.NewPCG(1, 1))

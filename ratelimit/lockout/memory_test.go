@@ -181,7 +181,7 @@ func TestMemoryStore_givesBack(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			wantStatus(t, l, "k", 5, 0)
 		}
-		if left := int64(heap()) - int64(before); left > int64(full)/8 {
+		if left := int64(heap()) - int64(before); left > int64(full)/16 {
 			t.Errorf("%d bytes of %d are left", left, full)
 		}
 		wantStatus(t, stays, "7", 4, 0)

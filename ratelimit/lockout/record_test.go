@@ -81,6 +81,7 @@ func TestEntry_Next_refuses(t *testing.T) {
 		"LO-33 cut short":       one.Record[:len(one.Record)-1],
 		"LO-33 other version":   append([]byte{2}, one.Record[1:]...),
 		"LO-33 extension":       append([]byte{0x81, 1, 7}, one.Record[1:]...),
+		"LO-33 like a charge":   append(append([]byte{0x81, 15}, make([]byte, 15)...), one.Record[1:]...),
 		"LO-33 empty, extended": {0x81, 0},
 		"LO-33 101 charges":     append([]byte{1}, bytes.Repeat(one.Record[1:], 101)...),
 		"LO-33 empty format":    {1},

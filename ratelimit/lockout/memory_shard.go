@@ -36,7 +36,8 @@ var errFull = errors.New("lockout: MemoryStore is full of records that block")
 // apply applies e to the record of d. bound is how many records there may be.
 func (s *shard) apply(d named.Digest, e *Entry, now int64, bound int) (charges int, wait time.Duration, err error) {
 	k := s.records.find(d)
-	if k == nil {
+	known := k != nil
+	if !known {
 		// Only a charge makes a record: asking for a status must not fill memory.
 		if e.Op != OpCharge {
 			return 0, 0, nil
@@ -56,7 +57,11 @@ func (s *shard) apply(d named.Digest, e *Entry, now int64, bound int) (charges i
 		k.apply(&undo, now)
 		charges, wait, err = 0, 0, errFull
 	}
-	s.relist(k, before)
+	if known {
+		s.relist(k, before)
+	} else {
+		s.list(k)
+	}
 	return charges, wait, err
 }
 
@@ -69,16 +74,24 @@ func (s *shard) mayBlock(now int64, most int) bool {
 	return len(s.blocking) < most
 }
 
-// add makes an empty record, at the bound in the place of another.
+// add makes an empty record, at the bound in the place of another. It is to be listed
+// when it has its first charge.
 func (s *shard) add(d named.Digest, tries int, now int64, bound int) (*kept, error) {
-	if s.records.size >= bound && !s.evict(now) {
-		return nil, errFull
+	k := new(kept)
+	if s.records.size >= bound {
+		// The memory of the other is used again: a flood leaves no garbage.
+		if k = s.evict(now); k == nil {
+			return nil, errFull
+		}
 	}
-	// Room for the charges of most lockouts. With a hundred tries, a flood of single
-	// guesses would else take twenty times as much.
-	k := &kept{digest: d, attempts: attempts{charges: make([]charge, 0, min(tries, 8))}}
+	charges := k.charges[:0]
+	if charges == nil {
+		// Room for the charges of most lockouts. With a hundred tries, a flood of
+		// single guesses would else take twenty times as much.
+		charges = make([]charge, 0, min(tries, 8))
+	}
+	*k = kept{digest: d, attempts: attempts{charges: charges}}
 	s.records.add(k)
-	s.list(k)
 	return k, nil
 }
 
@@ -133,29 +146,29 @@ func (s *shard) queue(n int) *queue {
 	return &s.queues[n]
 }
 
-// remove forgets a record.
-func (s *shard) remove(k *kept) {
+// remove forgets a record, and returns it.
+func (s *shard) remove(k *kept) *kept {
 	s.unlist(k, k.listed())
 	s.records.remove(k)
+	return k
 }
 
 // evict makes room for one record. It forgets one that has expired. If there is none,
 // it takes the records with as many charges as most have, and forgets the one that was
-// left alone the longest. It never forgets one that blocks, and is false if all block.
+// left alone the longest. It never forgets one that blocks. The record that it forgot is
+// returned; nil if all block.
 //
 // To push out a key with c charges, an attacker must first put c charges on a large
 // share of all other keys. Two simpler rules were rejected. Evicting the record with
 // the fewest charges: where most records block, one guess at another key pushes ours
 // out. Evicting the one that expires first: a short window always loses to a long
 // one.
-func (s *shard) evict(now int64) bool {
+func (s *shard) evict(now int64) *kept {
 	switch {
 	case s.counting.expired(now):
-		s.remove(s.counting[0].record)
-		return true
+		return s.remove(s.counting[0].record)
 	case s.blocking.expired(now):
-		s.remove(s.blocking[0].record)
-		return true
+		return s.remove(s.blocking[0].record)
 	}
 	// At most a hundred queues, and four with five tries.
 	var most *queue
@@ -165,10 +178,9 @@ func (s *shard) evict(now int64) bool {
 		}
 	}
 	if most == nil {
-		return false
+		return nil
 	}
-	s.remove(most.oldest)
-	return true
+	return s.remove(most.oldest)
 }
 
 // sweep removes what has expired, and gives memory back when most of it is unused.

@@ -6,6 +6,7 @@ require (
 	github.com/gatehouse-go/gatehouse v0.0.0
 	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/golang-jwt/jwt/v5 v5.3.1
+	github.com/oauth2-proxy/mockoidc v0.0.0-20261103160011-e06ed0b7cb7f
 	github.com/zitadel/oidc/v3 v3.52.0
 )
 

@@ -13,6 +13,8 @@
 package providers
 
 import (
+	"time"
+
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/claims/jwks"
 )
@@ -205,6 +207,24 @@ func LemonLDAP(issuer, clientID string) Provider {
 			Issuer:   issuer,
 			Audience: []string{clientID},
 			Dialect:  claims.Dialect{AccessType: "JWT"},
+		},
+	}
+}
+
+// MockOIDC verifies access tokens of oauth2-proxy/mockoidc, which is for tests. They
+// live for accessTTL, 10 minutes if nobody changed it.
+//
+// Kinds: access and refresh tokens differ in nothing but their lifetime, 10 minutes and an hour, so MaxLife is the only thing that tells them apart. ID tokens have a `nonce`, if the client sent one.
+//
+// Weakens: a `typ` that all have. **Without `nonce`, email and profile an ID token is the access token, byte for byte**: clients must send a `nonce`. If RefreshTTL is not longer than AccessTTL, refresh tokens open the API.
+func MockOIDC(issuer, clientID string, accessTTL time.Duration) Provider {
+	return Provider{
+		Keys: jwks.Config{Issuer: issuer},
+		Tokens: claims.Config{
+			Issuer:   issuer,
+			Audience: []string{clientID},
+			Dialect:  claims.Dialect{AccessType: "JWT"},
+			MaxLife:  accessTTL,
 		},
 	}
 }

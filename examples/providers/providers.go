@@ -13,6 +13,8 @@
 package providers
 
 import (
+	"context"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/claims"
@@ -87,6 +89,36 @@ func Entra(tenant, applicationID string) Provider {
 				AccessHas:   map[string][]string{"azp": nil},
 			},
 		},
+	}
+}
+
+// EntraTenants verifies the tokens of Entra for an API that many tenants use, those
+// that allow knows by their ids. A caller is then Issuer and Subject together.
+//
+// Kinds: as Entra.
+//
+// Weakens: a `typ` that ID tokens have too. Nothing but `allow` stands between your API and a tenant that anybody can make in a minute.
+func EntraTenants(allow func(tenant string) bool, applicationID string) Provider {
+	return Provider{
+		Keys: jwks.Config{URL: "https://login.microsoftonline.com/common/discovery/v2.0/keys"},
+		Tokens: claims.Config{
+			AllowIssuer: tenants(allow),
+			Audience:    []string{applicationID},
+			Dialect: claims.Dialect{
+				AccessType:  "JWT",
+				ScopeMember: "scp",
+				AccessHas:   map[string][]string{"azp": nil},
+			},
+		},
+	}
+}
+
+// tenants allows the issuers whose tenant is allowed.
+func tenants(allow func(tenant string) bool) func(context.Context, string) (bool, error) {
+	return func(_ context.Context, issuer string) (bool, error) {
+		tenant, begun := strings.CutPrefix(issuer, "https://login.microsoftonline.com/")
+		tenant, ended := strings.CutSuffix(tenant, "/v2.0")
+		return begun && ended && allow(tenant), nil
 	}
 }
 

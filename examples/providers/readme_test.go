@@ -39,7 +39,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// table makes a row of each function that returns a Provider: its name, its
+// table makes a row of each exported function: its name, its
 // configurations, and the paragraphs of its comment that begin with Kinds and
 // Weakens.
 func table(t *testing.T) string {
@@ -53,7 +53,7 @@ func table(t *testing.T) string {
 	b.WriteString("| provider | `claims.Config`, without `Keys`, and `jwks.Config` | kinds of tokens are told apart by | what it weakens |\n|---|---|---|---|\n")
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
-		if !ok {
+		if !ok || !f.Name.IsExported() {
 			continue
 		}
 		name := f.Name.Name
@@ -88,5 +88,9 @@ func line(t *testing.T, set *token.FileSet, e ast.Expr) string {
 	if err := format.Node(&b, set, e); err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer("{ ", "{", ", }", "}").Replace(strings.Join(strings.Fields(b.String()), " "))
+	text := strings.NewReplacer("{ ", "{", ", }", "}").Replace(strings.Join(strings.Fields(b.String()), " "))
+	if _, err := parser.ParseExpr(text); err != nil {
+		t.Errorf("in one line it is no Go: %s: %v", text, err)
+	}
+	return text
 }

@@ -31,9 +31,12 @@ import (
 // publishes, also where the provider would not do that, so that each is refused
 // for what it says.
 var documented = map[string]providers.Provider{
-	"auth0":      providers.Auth0("https://example.eu.auth0.com/", "https://api.example"),
-	"cognito":    providers.Cognito("eu-west-1", "eu-west-1_EXAMPLE", "1example23456789"),
-	"entra":      providers.Entra("4b1fa0f3-0000-4000-8000-df1c72935c79", "8ebbea06-0000-4000-8000-32da2e94c240"),
+	"auth0":   providers.Auth0("https://example.eu.auth0.com/", "https://api.example"),
+	"cognito": providers.Cognito("eu-west-1", "eu-west-1_EXAMPLE", "1example23456789"),
+	"entra":   providers.Entra("4b1fa0f3-0000-4000-8000-df1c72935c79", "8ebbea06-0000-4000-8000-32da2e94c240"),
+	"entra-tenants": providers.EntraTenants(func(tenant string) bool {
+		return slices.Contains([]string{"4b1fa0f3-0000-4000-8000-df1c72935c79", "5c2fb1f4-0000-4000-8000-df1c72935c79"}, tenant)
+	}, "8ebbea06-0000-4000-8000-32da2e94c240"),
 	"firebase":   providers.Firebase("shop-4711"),
 	"github":     providers.GitHubActions("https://orders.example", "65"),
 	"google":     providers.Google("https://orders-abcdefghij-ew.a.run.app"),

@@ -57,10 +57,17 @@ type Config struct {
 	// 3 a minute.
 	Legacy string
 
-	// Deny writes a refusal in your own form, after Retry-After and the limit
-	// headers are set. If err is not nil the request could not be judged: by the
-	// client's mistake if err is [ErrBadRequest], else by ours. The text of err is
-	// not for the client. Nil writes RFC 9457 problem JSON: 429, or 400 and 503.
+	// Deny writes a refusal in your own form, after Retry-After, the limit headers
+	// and Cache-Control: no-store are set. Nil writes RFC 9457 problem JSON: 429, or
+	// 400 and 503.
+	//
+	// If err is not nil the request could not be judged: by the client's mistake if
+	// err is [ErrBadRequest], else by ours. The text of err is not for the client.
+	//
+	// The answer is never 200 by oversight: a body without a status gets the status
+	// that belongs to the refusal, and if Deny writes nothing the answer is as
+	// without Deny. w is a wrapper: what more the server's writer can do is behind
+	// http.ResponseController.
 	Deny func(w http.ResponseWriter, r *http.Request, d Decision, err error)
 
 	// Logger hears of requests that could not be judged: at Error, at most once a

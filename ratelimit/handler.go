@@ -9,8 +9,9 @@ import "net/http"
 //
 // A limiter without a Key can judge no request. The Logger hears of it at once.
 //
-// Header values that are always the same are shared by all answers. To change one,
-// replace it, as Header.Set and Add do; never write into its slice.
+// Limits in a row, one around the other, are told together: RateLimit and
+// RateLimit-Policy are lists, and each limit adds its line. The older headers of
+// Config.Legacy are those of the inner limit.
 func (l *Limiter) Handler(next http.Handler) http.Handler {
 	if l == nil {
 		l = new(Limiter)

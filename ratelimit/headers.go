@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -39,8 +40,10 @@ func renderPolicies(parts []*policy) string {
 
 // headers sets the limit headers of d. If d refuses, Retry-After says what the window
 // says.
+//
+// All values are in one array that belongs to this answer: other handlers may write
+// into the slices of a header map.
 func (rs *responder) headers(h http.Header, d *Decision) {
-	h[fieldPolicy] = rs.policyHeader // shared, without spare capacity: Header.Add copies it
 	var buf [128]byte
 	b := appendName(buf[:0], d.Policy)
 	b = append(b, paramRemaining...)
@@ -49,15 +52,36 @@ func (rs *responder) headers(h http.Header, d *Decision) {
 	i := len(b) // one string serves up to three fields
 	b = strconv.AppendInt(b, wholeSeconds(d.window()), 10)
 	text := string(b)
-	h[fieldState] = []string{text}
+	v := &[3]string{rs.policyHeader, text, text[i:]}
+	addLine(h, fieldPolicy, v[0:1:1], "")
+	addLine(h, fieldState, v[1:2:2], text[:len(d.Policy)+len(`"";`)])
 	if !d.Allowed {
-		h[fieldRetry] = []string{text[i:]}
+		h[fieldRetry] = v[2:3:3]
 	}
 	if rs.legacy != "" {
-		h[rs.legacyNames[0]] = []string{strconv.Itoa(d.Limit.Burst)}
-		h[rs.legacyNames[1]] = []string{strconv.Itoa(d.Remaining)}
-		h[rs.legacyNames[2]] = []string{text[i:]}
+		v := &[3]string{strconv.Itoa(d.Limit.Burst), strconv.Itoa(d.Remaining), text[i:]}
+		for i, name := range rs.legacyNames {
+			h[name] = v[i : i+1 : i+1]
+		}
 	}
+}
+
+// addLine adds a line to a field that is a list, as an outer limit may have written
+// one before. A line is replaced if it is the same or begins with about: that is the
+// older state of the same policy, and a list names a policy once.
+func addLine(h http.Header, field string, line []string, about string) {
+	old := h[field]
+	if len(old) == 0 {
+		h[field] = line
+		return
+	}
+	for i := range old {
+		if old[i] == line[0] || about != "" && strings.HasPrefix(old[i], about) {
+			old[i] = line[0]
+			return
+		}
+	}
+	h[field] = append(old, line[0])
 }
 
 // window is the time for which Remaining is all there is: until the bucket is full,

@@ -19,7 +19,7 @@ import (
 var ErrBadRequest = errors.New("ratelimit: bad request")
 
 // retryUnknown is the Retry-After where nothing is known: a guess.
-var retryUnknown = []string{"5"}
+const retryUnknown = "5"
 
 // fail answers a request that could not be judged. The class of the error alone
 // determines the answer.
@@ -28,14 +28,10 @@ func (rs *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, ErrBadRequest) {
 		status, body = http.StatusBadRequest, badRequest
 	} else {
-		w.Header()[fieldRetry] = retryUnknown
+		w.Header().Set(fieldRetry, retryUnknown)
 	}
 	rs.log(r, status, err)
-	if rs.deny != nil {
-		rs.deny(w, r, Decision{}, err)
-		return
-	}
-	writeProblem(w, status, body)
+	rs.answer(w, r, status, body, new(Decision), err)
 }
 
 // log logs what is our fault at Error, once a second, and what clients do at Debug, so

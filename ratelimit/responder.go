@@ -19,7 +19,7 @@ type responder struct {
 	logger *slog.Logger
 	alarm  *alarm.Alarm // of what is logged at Error
 
-	policyHeader []string
+	policyHeader string
 	legacyNames  [3]string
 	bodies       []body // of 429
 }
@@ -32,7 +32,7 @@ type body struct {
 
 // render prepares what is the same in all answers of these policies.
 func (rs *responder) render(parts []*policy) {
-	rs.policyHeader = []string{renderPolicies(parts)}
+	rs.policyHeader = renderPolicies(parts)
 	if rs.legacy != "" {
 		for i, suffix := range []string{"-Limit", "-Remaining", "-Reset"} {
 			rs.legacyNames[i] = http.CanonicalHeaderKey(rs.legacy + suffix)
@@ -66,33 +66,41 @@ func (rs *responder) write(w http.ResponseWriter, r *http.Request, d *Decision, 
 
 // refuse writes a 429.
 func (rs *responder) refuse(w http.ResponseWriter, r *http.Request, d *Decision) {
-	if rs.deny != nil {
-		rs.deny(w, r, *d, nil)
-		return
-	}
 	i := slices.IndexFunc(rs.bodies, func(b body) bool { return b.policy == d.Policy })
 	if i < 0 { // a Decision of another limiter, or a zero one
-		writeProblem(w, http.StatusTooManyRequests, quotaProblem("", true))
+		rs.answer(w, r, http.StatusTooManyRequests, quotaProblem("", true), d, nil)
 		return
 	}
-	writeProblem(w, http.StatusTooManyRequests, rs.bodies[i].text)
+	rs.answer(w, r, http.StatusTooManyRequests, rs.bodies[i].text, d, nil)
 }
 
-// These values are shared by all answers. Their slices have no spare capacity, so
-// Header.Add copies instead of writing into them.
-var (
-	problemType = []string{"application/problem+json"}
-	noStore     = []string{"no-store"}
-	noSniff     = []string{"nosniff"}
-)
-
-// writeProblem writes an RFC 9457 document. It has siblings in middleware and
-// issuer/recovery, which set other headers.
-func writeProblem(w http.ResponseWriter, status int, body []byte) {
+// answer answers a refused request: in Deny's form, or with body.
+func (rs *responder) answer(w http.ResponseWriter, r *http.Request, status int, body []byte, d *Decision, err error) {
 	h := w.Header()
-	h["Content-Type"] = problemType
-	h["Cache-Control"] = noStore
-	h["X-Content-Type-Options"] = noSniff
+	v := &[2]string{"no-store", "nosniff"} // a header map owns its values
+	// No cache may keep a refusal (RFC 6585 section 4), in any form that Deny gives it.
+	h["Cache-Control"], h["X-Content-Type-Options"] = v[0:1:1], v[1:2:2]
+	// The length that an outer handler set is of another answer. Content-Encoding
+	// stays: an outer handler that compresses whatever is written may have set it.
+	delete(h, "Content-Length")
+	if rs.deny == nil {
+		writeProblem(w, status, body)
+		return
+	}
+	// Deny may forget the status, or to write at all. A refusal must never be a 200.
+	dw := &denyWriter{ResponseWriter: w, status: status}
+	rs.deny(dw, r, *d, err)
+	if !dw.written {
+		delete(h, "Content-Length") // of what Deny didn't write
+		writeProblem(dw, status, body)
+	}
+}
+
+// writeProblem writes an RFC 9457 document. To HEAD as well: the server drops the body,
+// and counts its length as for GET (RFC 9110 section 8.6). It has siblings in middleware
+// and issuer/recovery, which set other headers.
+func writeProblem(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the client has gone
 }

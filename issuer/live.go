@@ -148,7 +148,9 @@ func (v *SessionVerifier[T]) recall(id string, now time.Time) (liveness, bool) {
 	if !ok {
 		l, ok = v.old[id]
 	}
-	return l, ok && now.Sub(l.seen) < v.stale
+	// By the wall clock too: the monotonic one stands still while the machine is
+	// suspended, and a session that was revoked meanwhile must not pass after it wakes.
+	return l, ok && now.Sub(l.seen) < v.stale && now.Round(0).Sub(l.seen.Round(0)) < v.stale
 }
 
 func (v *SessionVerifier[T]) remember(id string, l liveness) {

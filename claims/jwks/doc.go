@@ -25,11 +25,14 @@
 //     unknown ones never are;
 //   - a key has at most 256 members, those of inner objects included, none of them
 //     twice, and nests at most 32 levels deep;
+//   - a member that is null is absent: serialisers write null for what is not set;
 //   - use, if present, must be sig; key_ops, if present, must hold verify, and may
-//     also hold sign (RFC 7517 §4.2, §4.3);
-//   - alg must be among the algorithms of the configuration and fit the key. A
-//     key without alg is bound to the first of them that fits it, by default
-//     RS256, EdDSA, or the ES algorithm of its curve;
+//     also hold sign (RFC 7517 §4.2, §4.3). An empty key_ops is for nothing, so its
+//     key is skipped, and the log says what the issuer should write;
+//   - alg must be among the algorithms of the configuration and fit the key. A key
+//     without alg gets each of the algorithms that the configuration names and that
+//     fit it. If it names none, that is RS256, EdDSA, or the ES algorithm of its
+//     curve. Ed25519 is EdDSA (RFC 9864);
 //   - sizes and points are those that [claims.NewKey] takes, in the encoding
 //     that RFC 7518 §6 prescribes;
 //   - of a key that comes with its private half the public half is used, and the
@@ -38,6 +41,16 @@
 //     which of them is right. A repeated key counts once.
 //
 // Keys that broken generators made (ROCA) are not detected.
+//
+// # The key server
+//
+// Each fetch looks the server's name up again and opens a connection of its own, so
+// a server that has moved, or a connection that has died without a word, costs one
+// fetch at most. An answer of 429 or 503 with Retry-After (RFC 9110 §10.2.3) is
+// heeded, up to 5 minutes: meanwhile known keys verify, and a token with an unknown
+// kid can't be checked (503). Ages go by the wall clock or by the monotonic one,
+// whichever says more, since the monotonic clock stands still while a machine is
+// suspended: what is overdue after it wakes is fetched by the first request.
 //
 // # The files, in reading order
 //

@@ -19,6 +19,7 @@ var (
 // rules say what is taken from a document.
 type rules struct {
 	algorithms []string
+	each       bool // the operator has named the algorithms: jwk.bind
 	maxKeys    int
 }
 
@@ -77,9 +78,9 @@ func (r rules) parseSet(text []byte, known map[identity]*claims.Key) (entries []
 		// j has at least the kid, if that could be read, so that the log can name it.
 		j, err := readJWK(text)
 		where := fmt.Sprintf("key %d, kid %s", i, quoted(j.kid))
-		var k *claims.Key
+		var usable []entry
 		if err == nil {
-			k, err = r.keyOf(j, known)
+			usable, err = r.keysOf(j, known)
 		}
 		if err != nil {
 			notes = append(notes, note{where, err, true})
@@ -88,21 +89,29 @@ func (r rules) parseSet(text []byte, known map[identity]*claims.Key) (entries []
 		if j.private {
 			notes = append(notes, note{where, errPrivate, false})
 		}
-		entries = append(entries, entry{id: j.identity, key: k})
+		entries = append(entries, usable...)
 	}
 	return entries, notes, nil
 }
 
-// keyOf returns the key that j stands for, the one in known if it is there.
-func (r rules) keyOf(j *jwk, known map[identity]*claims.Key) (*claims.Key, error) {
-	if err := j.bind(r.algorithms); err != nil {
+// keysOf returns the keys that j stands for, one for each algorithm that it gets. Those
+// in known stay the same objects.
+func (r rules) keysOf(j *jwk, known map[identity]*claims.Key) (entries []entry, err error) {
+	algorithms, err := j.bind(r)
+	if err != nil {
 		return nil, err
 	}
-	// The same object as before, so that verifiers go on remembering its tokens.
-	if k := known[j.identity]; k != nil {
-		return k, nil
+	for _, alg := range algorithms {
+		j.alg = alg
+		k := known[j.identity]
+		if k == nil {
+			if k, err = j.key(); err != nil {
+				return nil, err
+			}
+		}
+		entries = append(entries, entry{id: j.identity, key: k})
 	}
-	return j.key()
+	return entries, nil
 }
 
 // object reads one JSON object strictly, within bounds.
@@ -117,10 +126,11 @@ func object(text []byte, bounds strict.Bounds) (members, error) {
 // members are those of a JSON object. Their names are exact.
 type members []strict.Member
 
-// value returns the text of a member, nil if there is none.
+// value returns the text of a member, nil if there is none. A member that is null is
+// absent: serialisers write null for what is not set.
 func (m members) value(name string) []byte {
 	for i := range m {
-		if string(m[i].Name) == name {
+		if string(m[i].Name) == name && string(m[i].Value) != "null" {
 			return m[i].Value
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/MicahParks/jwkset"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
 )
 
 // identity is everything that makes a key the same key as before.
@@ -44,6 +45,7 @@ func readJWK(text []byte) (*jwk, error) {
 			return j, err
 		}
 	}
+	j.alg = jws.Canonical(j.alg)
 	if j.ops, err = m.texts("key_ops"); err != nil {
 		return j, err
 	}
@@ -52,30 +54,42 @@ func readJWK(text []byte) (*jwk, error) {
 	return j, nil
 }
 
-// bind checks what j is for and settles its algorithm: its alg, or the first of
-// algorithms that fits it.
-func (j *jwk) bind(algorithms []string) error {
+// bind checks what j is for, and returns the algorithms that it gets: its own alg. A key
+// without alg gets the first of the allowed ones that fits it, or each of them if the
+// operator has named them: one issuer signs RS256 and PS256 with one RSA key. Each makes a
+// claims.Key of its own, bound to one algorithm (RFC 8725 §3.1).
+func (j *jwk) bind(r rules) ([]string, error) {
 	switch {
 	case j.fitting() == nil:
-		return fmt.Errorf("%w: kty %s, crv %s is not supported", errKey, quoted(j.kty), quoted(j.crv))
+		return nil, fmt.Errorf("%w: kty %s, crv %s is not supported", errKey, quoted(j.kty), quoted(j.crv))
 	case j.use != "" && j.use != "sig":
-		return fmt.Errorf("%w: use is %s, not sig", errKey, quoted(j.use))
+		return nil, fmt.Errorf("%w: use is %s, not sig", errKey, quoted(j.use))
+	case j.ops != nil && len(j.ops) == 0:
+		// Some serialisers write it for an absent list. What it says is that the key is for
+		// nothing, and nobody but the issuer knows which is meant.
+		return nil, fmt.Errorf("%w: key_ops is empty, so it is for no operation: the issuer must leave it out or list verify (RFC 7517 §4.3)", errKey)
 	case j.ops != nil && !forVerifying(j.ops):
-		return fmt.Errorf("%w: key_ops is not for verifying alone", errKey)
+		return nil, fmt.Errorf("%w: key_ops is not for verifying alone", errKey)
 	}
-	// RFC 8725 §3.1: the algorithm is bound to the key before any token comes.
 	if j.alg != "" {
-		if !slices.Contains(algorithms, j.alg) || !slices.Contains(j.fitting(), j.alg) {
-			return fmt.Errorf("%w: alg %s is not allowed or does not fit kty %s", errKey, quoted(j.alg), j.kty)
+		if !slices.Contains(r.algorithms, j.alg) || !slices.Contains(j.fitting(), j.alg) {
+			return nil, fmt.Errorf("%w: alg %s does not fit kty %s, or is not in Config.Algorithms", errKey, quoted(j.alg), j.kty)
 		}
-		return nil
+		return []string{j.alg}, nil
 	}
-	i := slices.IndexFunc(algorithms, func(alg string) bool { return slices.Contains(j.fitting(), alg) })
-	if i < 0 {
-		return fmt.Errorf("%w: no allowed algorithm fits kty %s", errKey, j.kty)
+	var bound []string
+	for _, alg := range r.algorithms {
+		if slices.Contains(j.fitting(), alg) && !slices.Contains(bound, alg) {
+			bound = append(bound, alg)
+		}
 	}
-	j.alg = algorithms[i]
-	return nil
+	switch {
+	case bound == nil:
+		return nil, fmt.Errorf("%w: no allowed algorithm fits kty %s", errKey, j.kty)
+	case !r.each:
+		bound = bound[:1]
+	}
+	return bound, nil
 }
 
 // forVerifying reports whether a key with these key_ops may verify. sign is the

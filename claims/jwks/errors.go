@@ -25,6 +25,7 @@ var (
 	errEmpty  = fmt.Errorf("%w: no set was loaded yet", ErrUnavailable)
 	errStale  = fmt.Errorf("%w: the last good set is older than MaxStale", ErrUnavailable)
 	errLapsed = fmt.Errorf("%w: all keys are in certificates that are not valid now", ErrUnavailable)
+	errAsked  = fmt.Errorf("%w: the key server has asked to be left alone for a while (Retry-After)", ErrUnavailable)
 	errBusy   = fmt.Errorf("%w: too many requests wait for a fetch", ErrUnavailable)
 )
 

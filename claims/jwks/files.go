@@ -52,6 +52,7 @@ type FileSet struct {
 // NewFiles returns a FileSet, or every mistake in c, or why the files can't be
 // read or hold no key that can be used now.
 func NewFiles(c FilesConfig) (*FileSet, error) {
+	named := c.Algorithms != nil
 	c, err := c.settled()
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func NewFiles(c FilesConfig) (*FileSet, error) {
 	s := &FileSet{
 		keeper: keeper{logger: c.Logger, source: strings.Join(c.Paths, " "), maxStale: c.MaxStale},
 		config: c,
-		rules:  rules{algorithms: c.Algorithms, maxKeys: c.MaxKeys},
+		rules:  rules{algorithms: c.Algorithms, each: named, maxKeys: c.MaxKeys},
 		begin:  time.Now(),
 	}
 	s.look(s.read)
@@ -112,13 +113,13 @@ func (s *FileSet) fresh() (*snapshot, error) {
 }
 
 func (s *FileSet) untilDue() time.Duration {
-	return time.Duration(s.due.Load()) - time.Since(s.begin)
+	return time.Duration(s.due.Load()) - elapsed(s.begin, time.Now())
 }
 
 // look reads the files and takes them if they changed.
 func (s *FileSet) look(read func() ([]file, [sha256.Size]byte, error)) {
 	began := time.Now()
-	s.due.Store(int64(began.Sub(s.begin) + s.config.Interval))
+	s.due.Store(int64(elapsed(s.begin, began) + s.config.Interval))
 	files, digest, err := read()
 	old := s.keeper.current.Load()
 	if err == nil && old != nil && digest == s.digest {

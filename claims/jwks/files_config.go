@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
 )
 
 // FilesConfig says which files hold one issuer's public keys.
@@ -46,7 +48,7 @@ func (c FilesConfig) settled() (FilesConfig, error) {
 		m.add("Paths is missing or has an empty one")
 	}
 	c.Algorithms = m.algorithms(c.Algorithms)
-	if c.PEMAlgorithm != "" && !slices.Contains(usualAlgorithms, c.PEMAlgorithm) {
+	if c.PEMAlgorithm = jws.Canonical(c.PEMAlgorithm); c.PEMAlgorithm != "" && !slices.Contains(usualAlgorithms, c.PEMAlgorithm) {
 		m.add("PEMAlgorithm: %s is not an algorithm for public keys", quoted(c.PEMAlgorithm))
 	}
 	m.within("Interval", &c.Interval, 10*time.Second, 100*time.Millisecond, 24*time.Hour)

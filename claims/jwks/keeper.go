@@ -55,14 +55,16 @@ func (k *keeper) close() {
 }
 
 // usable returns the current snapshot, or why there is none to be used.
-func (k *keeper) usable() (*snapshot, error) {
+func (k *keeper) usable() (*snapshot, error) { return k.usableAt(time.Now()) }
+
+func (k *keeper) usableAt(now time.Time) (*snapshot, error) {
 	s := k.current.Load()
 	// A set that is too old or has lapsed is kept, and not answered with: a refresh that
 	// finds the document unchanged makes it good again.
 	switch {
-	case s != nil && time.Since(s.asked) > k.maxStale:
+	case s != nil && elapsed(s.asked, now) > k.maxStale:
 		return nil, errStale
-	case s != nil && len(s.dates) > 0 && !s.offers(time.Now()):
+	case s != nil && len(s.dates) > 0 && !s.offers(now):
 		return nil, errLapsed
 	case s != nil:
 		return s, nil

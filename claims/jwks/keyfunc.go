@@ -11,6 +11,7 @@ import (
 	"github.com/MicahParks/keyfunc/v3"
 
 	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
 )
 
 // FromKeyfunc offers the keys of a keyfunc that an application already has. It
@@ -100,9 +101,13 @@ func (s *keyfuncSet) among(all []jwkset.JWK, h claims.Header) ([]*claims.Key, er
 		if h.KeyID != "" && j.kid != h.KeyID {
 			continue
 		}
-		if k, err := r.keyOf(j, s.known); err == nil {
-			entries = append(entries, entry{id: j.identity, key: k})
-			s.remember(j.identity, k)
+		usable, err := r.keysOf(j, s.known)
+		if err != nil {
+			continue
+		}
+		for _, e := range usable {
+			entries = append(entries, e)
+			s.remember(e.id, e.key)
 		}
 	}
 	found, _ := assemble(entries, time.Time{})
@@ -119,7 +124,7 @@ func (s *keyfuncSet) remember(id identity, k *claims.Key) {
 
 func fromJWKSet(m jwkset.JWKMarshal) *jwk {
 	j := &jwk{use: string(m.USE), identity: identity{
-		alg: string(m.ALG), kid: m.KID, kty: string(m.KTY), crv: string(m.CRV), x: m.X, y: m.Y, n: m.N, e: m.E,
+		alg: jws.Canonical(string(m.ALG)), kid: m.KID, kty: string(m.KTY), crv: string(m.CRV), x: m.X, y: m.Y, n: m.N, e: m.E,
 	}}
 	if m.KEYOPS != nil {
 		j.ops = []string{}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
 )
 
 // usualAlgorithms are all that keys can have, the most usual first.
@@ -65,10 +67,12 @@ func (m *mistakes) algorithms(names []string) []string {
 	if len(names) == 0 {
 		m.add("Algorithms is empty")
 	}
-	for _, name := range names {
-		if !slices.Contains(usualAlgorithms, name) {
+	names = slices.Clone(names)
+	for i, name := range names {
+		names[i] = jws.Canonical(name)
+		if name = names[i]; !slices.Contains(usualAlgorithms, name) {
 			m.add("Algorithms: %s is not an algorithm for public keys", quoted(name))
 		}
 	}
-	return slices.Clone(names)
+	return names
 }

@@ -48,6 +48,8 @@ type Set struct {
 	rules  rules
 	begin  time.Time    // due counts from here, by the monotonic clock
 	due    atomic.Int64 // when the next refresh is, as a time.Duration since begin
+	// overdue is how late a refresh can be while the goroutine does its work.
+	overdue time.Duration
 
 	ctx     context.Context // ends with Close
 	end     context.CancelFunc
@@ -55,28 +57,31 @@ type Set struct {
 
 	waiting atomic.Int64 // how many requests wait for a fetch
 
-	mu       sync.Mutex // guards what follows; never held while keeper.mu is taken
-	closed   bool       // no further flight begins
-	flight   *flight
-	failures int                  // in a row
-	last     time.Time            // when the last fetch began
-	absent   map[string]time.Time // refused kids, and when the fetch began that said so
+	mu        sync.Mutex // guards what follows; never held while keeper.mu is taken
+	closed    bool       // no further flight begins
+	flight    *flight
+	failures  int                  // in a row
+	last      time.Time            // when the last fetch began
+	notBefore time.Time            // until then the key server wants no fetch
+	absent    map[string]time.Time // refused kids, and when the fetch began that said so
 }
 
 // New returns a Set, or every mistake in c. Unless c.StartEmpty is set, it
 // returns when the set was loaded, or with an error after c.Timeout at most.
 // Close it when it is no longer needed.
 func New(c Config) (*Set, error) {
+	named := c.Algorithms != nil
 	c, err := c.settled()
 	if err != nil {
 		return nil, err
 	}
 	s := &Set{
-		keeper: keeper{logger: c.Logger, source: c.URL + c.Issuer, maxStale: c.MaxStale},
-		from:   newFetcher(c),
-		rules:  rules{algorithms: c.Algorithms, maxKeys: c.MaxKeys},
-		begin:  time.Now(),
-		absent: make(map[string]time.Time),
+		keeper:  keeper{logger: c.Logger, source: c.URL + c.Issuer, maxStale: c.MaxStale},
+		from:    newFetcher(c),
+		rules:   rules{algorithms: c.Algorithms, each: named, maxKeys: c.MaxKeys},
+		begin:   time.Now(),
+		overdue: c.MinInterval + 2*c.Timeout,
+		absent:  make(map[string]time.Time),
 	}
 	// Of its own and no caller's: a fetch outlives the request that caused it.
 	s.ctx, s.end = context.WithCancel(context.Background())
@@ -98,10 +103,13 @@ func (s *Set) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) 
 	if s.from == nil {
 		return nil, errClosed
 	}
-	if s.from.config.OnDemand {
+	// The goroutine's timer stands still while the machine is suspended. Then the set is
+	// long overdue after it wakes, and the first request fetches it.
+	now := time.Now()
+	if s.from.config.OnDemand || s.untilDueAt(now) < -s.overdue {
 		s.refreshIfDue(ctx)
 	}
-	current, err := s.keeper.usable()
+	current, err := s.keeper.usableAt(now)
 	if err != nil {
 		current, err = s.awaitFirst(ctx)
 	}
@@ -215,6 +223,8 @@ func (s *Set) refreshIfDue(ctx context.Context) {
 	_ = s.refresh(ctx)
 }
 
-func (s *Set) untilDue() time.Duration {
-	return time.Duration(s.due.Load()) - time.Since(s.begin)
+func (s *Set) untilDue() time.Duration { return s.untilDueAt(time.Now()) }
+
+func (s *Set) untilDueAt(now time.Time) time.Duration {
+	return time.Duration(s.due.Load()) - elapsed(s.begin, now)
 }

@@ -18,7 +18,8 @@ type Config struct {
 	// address or "localhost").
 	URL string
 	// Issuer finds the set by OpenID Connect Discovery §4: URL/.well-known/openid-configuration
-	// is read before each fetch. Its issuer must be this string exactly; its
+	// is read before each fetch, or if there is none, the place of RFC 8414 §3:
+	// /.well-known/oauth-authorization-server before the URL's path. Its issuer must be this string exactly; its
 	// jwks_uri must lie in the same origin or in one of Origins. It must also be
 	// claims.Config.Issuer: a verifier refuses a Set that was discovered for
 	// another issuer. With URL it can't tell, and the pairing is the caller's.
@@ -27,9 +28,11 @@ type Config struct {
 	// jwks_uri of Issuer may lie.
 	Origins []string
 
-	// Algorithms are those that keys may have, most usual first: a key without
-	// alg gets the first that fits it. If nil: RS256, ES256, ES384, ES512, EdDSA,
-	// RS384, RS512, PS256, PS384, PS512. HMAC is not possible.
+	// Algorithms are those that keys may have, most usual first. A key without alg gets
+	// each of them that fits it. Name RS256 and PS256 for an issuer that signs both with
+	// one RSA key. If nil, a key without alg gets the first that fits it of RS256, ES256,
+	// ES384, ES512, EdDSA, RS384, RS512, PS256, PS384, PS512. Ed25519 is another name of
+	// EdDSA (RFC 9864). HMAC is not possible.
 	Algorithms []string
 
 	// Client fetches; [http.DefaultClient] if nil. It is copied. Its CheckRedirect is

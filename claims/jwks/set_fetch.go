@@ -2,9 +2,11 @@ package jwks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +22,19 @@ type fetcher struct {
 
 func newFetcher(c Config) *fetcher {
 	f := &fetcher{config: c, client: *c.Client}
+	// Each fetch finds the server anew: its name is looked up again, and no connection
+	// is used twice. A connection that is kept alive leads to the machine that had the
+	// keys last time. It may have moved, or died without a word, and a fetch every few
+	// minutes gains nothing from keeping it.
+	transport := f.client.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	if t, ok := transport.(*http.Transport); ok {
+		t = t.Clone()
+		t.DisableKeepAlives = true
+		f.client.Transport = t
+	}
 	// A redirect to another origin would give the keys into other hands, however the
 	// caller's client thinks of redirects.
 	f.client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
@@ -51,9 +66,19 @@ func (f *fetcher) document(ctx context.Context) (doc []byte, fresh time.Duration
 	return doc, freshness(header), err
 }
 
-// discover returns the jwks_uri of the issuer, OpenID Connect Discovery §4.
+// discover returns the jwks_uri of the issuer. The configuration stands behind the
+// issuer's path (OpenID Connect Discovery §4), or before it (RFC 8414 §3). The second
+// place is asked only if the first says that it has none.
 func (f *fetcher) discover(ctx context.Context) (string, error) {
 	doc, _, err := f.get(ctx, strings.TrimSuffix(f.config.Issuer, "/")+"/.well-known/openid-configuration")
+	if no := (*statusError)(nil); errors.As(err, &no) && no.isAbsence() {
+		var second error
+		if doc, _, second = f.get(ctx, metadataPlace(f.config.Issuer)); second != nil {
+			err = fmt.Errorf("%w; and %w", err, second)
+		} else {
+			err = nil
+		}
+	}
 	if err != nil {
 		return "", err
 	}
@@ -70,6 +95,36 @@ func (f *fetcher) discover(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%w: the configuration of %s has no jwks_uri", errFetch, quoted(f.config.Issuer))
 	}
 	return where, f.mayGo(where)
+}
+
+// metadataPlace is where RFC 8414 §3.1 has the configuration of an issuer: the
+// well-known name is inserted before the path. The issuer was found to be a URL.
+func metadataPlace(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return issuer
+	}
+	path := strings.TrimSuffix(u.EscapedPath(), "/")
+	return u.Scheme + "://" + u.Host + "/.well-known/oauth-authorization-server" + path
+}
+
+// statusError is an answer that is not 200.
+type statusError struct {
+	where      string
+	status     int
+	retryAfter time.Duration // how long the server asks us to wait, 0 if it does not
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%v: %s answered %d", errFetch, quoted(e.where), e.status)
+}
+
+func (e *statusError) Unwrap() error { return errFetch }
+
+// isAbsence reports whether the server says that there is nothing at this place.
+// Anything else, such as 503, may change, and is no reason to look elsewhere.
+func (e *statusError) isAbsence() bool {
+	return e.status >= 400 && e.status < 500 && e.status != http.StatusTooManyRequests && e.status != http.StatusRequestTimeout
 }
 
 // mayGo reports why the keys must not be fetched from where, if they must not.
@@ -96,13 +151,14 @@ func (f *fetcher) get(ctx context.Context, where string) ([]byte, http.Header, e
 		return nil, nil, fmt.Errorf("%w: %w", errFetch, err)
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	req.Close = true // for a Transport that is not net/http's own
 	resp, err := f.client.Do(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errFetch, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("%w: %s answered %d", errFetch, quoted(where), resp.StatusCode)
+		return nil, nil, &statusError{where, resp.StatusCode, retryAfter(resp)}
 	}
 	// One byte more than allowed, to tell a document that fits from one that was cut.
 	doc, err := io.ReadAll(io.LimitReader(resp.Body, int64(f.config.MaxBytes)+1))
@@ -113,6 +169,22 @@ func (f *fetcher) get(ctx context.Context, where string) ([]byte, http.Header, e
 		return nil, nil, fmt.Errorf("%w: %s answered more than %d bytes", errFetch, quoted(where), f.config.MaxBytes)
 	}
 	return doc, resp.Header, nil
+}
+
+// retryAfter is how long an answer of 429 or 503 asks us to wait (RFC 9110 §10.2.3), in
+// either of its two forms. 0 means that it does not say.
+func retryAfter(resp *http.Response) time.Duration {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	text := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
 }
 
 // freshness is max-age less Age (RFC 9111 §4.2), at least a nanosecond if there

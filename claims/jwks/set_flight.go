@@ -3,6 +3,7 @@ package jwks
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -22,6 +23,9 @@ const (
 	// firstRetry and lastRetry are between which the pause after failures grows.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
+	// maxRetryAfter bounds how long a key server can ask us to stay away: a mistake of its
+	// must not keep new keys out for a day.
+	maxRetryAfter = 5 * time.Minute
 )
 
 // flight is one fetch that any number of requests wait for. It is under way or
@@ -40,6 +44,9 @@ func (s *Set) join() (*flight, error) {
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, errClosed
+	}
+	if s.flight == nil && time.Now().Before(s.notBefore) {
+		return nil, errAsked
 	}
 	if s.flight == nil {
 		s.flight = &flight{done: make(chan struct{})}
@@ -86,8 +93,16 @@ func (s *Set) load(began time.Time) error {
 		s.mu.Lock()
 		s.failures++
 		pause := min(s.from.config.Refresh, lastRetry, firstRetry<<min(s.failures-1, 10))
+		pause = pause/2 + rand.N(pause/2)
+		if no := (*statusError)(nil); errors.As(err, &no) && no.retryAfter > 0 {
+			// RFC 9110 §10.2.3. Whoever asks about an unknown kid meanwhile is answered that
+			// it can't be checked: to go on asking is what the server can't bear.
+			wait := min(no.retryAfter, maxRetryAfter)
+			s.notBefore = time.Now().Add(wait)
+			pause = max(pause, wait)
+		}
 		s.mu.Unlock()
-		s.due.Store(int64(time.Since(s.begin) + pause/2 + rand.N(pause/2)))
+		s.due.Store(int64(elapsed(s.begin, time.Now()) + pause))
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s.keeper.accept(next)
@@ -100,7 +115,7 @@ func (s *Set) load(began time.Time) error {
 	if fresh > 0 {
 		pause = min(pause, max(fresh, minFresh))
 	}
-	s.due.Store(int64(began.Sub(s.begin) + pause - rand.N(pause/10)))
+	s.due.Store(int64(elapsed(s.begin, began) + pause - rand.N(pause/10)))
 	return nil
 }
 

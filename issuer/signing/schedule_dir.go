@@ -125,7 +125,7 @@ func (d *keyDir) log() *slog.Logger {
 func (d *keyDir) look(s *Schedule) {
 	// Those who come while another reads go on with the keys that there are: a slow
 	// disk delays one caller, not all.
-	if d == nil || time.Since(d.begin) < time.Duration(d.due.Load()) || !d.reading.TryLock() {
+	if d == nil || elapsed(d.begin, time.Now()) < time.Duration(d.due.Load()) || !d.reading.TryLock() {
 		return
 	}
 	defer d.reading.Unlock()
@@ -143,7 +143,7 @@ func (d *keyDir) look(s *Schedule) {
 // read replaces the keys of s by those in the directory.
 func (d *keyDir) read(s *Schedule) error {
 	// Also if it fails: a directory that is broken is not read for every token.
-	d.due.Store(int64(time.Since(d.begin) + dirInterval))
+	d.due.Store(int64(elapsed(d.begin, time.Now()) + dirInterval))
 	names, err := d.list()
 	if err != nil {
 		return err
@@ -316,4 +316,11 @@ func usualAlgorithm(signer crypto.Signer) string {
 		return map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}[key.Curve.Params().Name]
 	}
 	return ""
+}
+
+// elapsed is the time from a to b, by the wall clock or by the monotonic one, whichever
+// says more. The monotonic clock stands still while a machine is suspended: a key that
+// was removed meanwhile must be noticed when it wakes. (claims/jwks has the same.)
+func elapsed(a, b time.Time) time.Duration {
+	return max(b.Sub(a), b.Round(0).Sub(a.Round(0))) // Round(0) takes the monotonic reading off
 }

@@ -1,0 +1,250 @@
+package jwks_test
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/claims"
+	"github.com/gatehouse-go/gatehouse/claims/jwks"
+)
+
+// TestEachFetchFindsTheServer (law: no fetch goes to who was there last time): the name
+// of the key server comes to mean another machine, while the old one still answers on the
+// connection that it has. Seen where a provider moves between clusters.
+func TestEachFetchFindsTheServer(t *testing.T) {
+	old := start(t, false, map[string]http.HandlerFunc{"/jwks": text(setOf(edJWK(1, "old")))})
+	moved := start(t, false, map[string]http.HandlerFunc{"/jwks": text(setOf(edJWK(2, "new")))})
+	var at atomic.Pointer[string]
+	where := old.Listener.Addr().String()
+	at.Store(&where)
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, *at.Load())
+		},
+	}}
+	s, err := jwks.New(jwks.Config{URL: "http://localhost/jwks", Client: client, MinInterval: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	where2 := moved.Listener.Addr().String()
+	at.Store(&where2)
+	keys, err := s.Keys(t.Context(), claims.Header{Algorithm: "EdDSA", KeyID: "new"})
+	if err != nil || len(keys) != 1 {
+		t.Errorf("the key of the machine that has the name now: %v, %v", keys, err)
+	}
+}
+
+// TestConnections: the caller's client keeps its own connections, and no fetch takes one.
+func TestConnections(t *testing.T) {
+	var opened atomic.Int32
+	s := httptest.NewUnstartedServer(text(setOf(edJWK(1, "one"))))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	client := &http.Client{Transport: new(http.Transport)}
+	get := func() {
+		resp, err := client.Get(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	get()
+	set, err := jwks.New(jwks.Config{URL: s.URL, Client: client, MinInterval: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(set.Close)
+	if _, err := set.Keys(t.Context(), claims.Header{Algorithm: "EdDSA", KeyID: "two"}); err != nil {
+		t.Fatal(err)
+	}
+	if client.Transport.(*http.Transport).DisableKeepAlives {
+		t.Error("the caller's transport was changed")
+	}
+	if n := opened.Load(); n != 3 {
+		t.Errorf("%d connections for one request and two fetches, want 3", n)
+	}
+}
+
+// TestMetadataPlace: the configuration stands before the path of the issuer (RFC 8414
+// §3.1), where OpenID Connect Discovery has none. The issuer in it must be the same string.
+func TestMetadataPlace(t *testing.T) {
+	for _, row := range []struct {
+		name, issuer string // of the configuration, behind the server's URL
+		first        int    // status at the place of OpenID Connect
+		ok           bool
+	}{
+		{"before the path", "/tenant", 404, true},
+		{"405 at the usual place", "/tenant", 405, true},
+		{"another issuer's", "/other", 404, false},
+		{"the usual place can't say now", "/tenant", 503, false},
+		{"the usual place is limited", "/tenant", 429, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var url string
+			s := start(t, false, map[string]http.HandlerFunc{
+				"/tenant/.well-known/openid-configuration": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(row.first) },
+				"/.well-known/oauth-authorization-server/tenant": func(w http.ResponseWriter, _ *http.Request) {
+					fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, url+row.issuer, url+"/keys")
+				},
+				"/keys": text(setOf(edJWK(1, "one"))),
+			})
+			url = s.URL
+			set, err := jwks.New(jwks.Config{Issuer: url + "/tenant", Logger: slog.New(slog.DiscardHandler)})
+			if (err == nil) != row.ok {
+				t.Errorf("New: %v", err)
+			}
+			if err == nil {
+				set.Close()
+			}
+		})
+	}
+}
+
+// TestRetryAfter: a key server that answers 429 or 503 with Retry-After (RFC 9110
+// §10.2.3) is left alone, whoever asks about unknown kids meanwhile. Known keys verify.
+func TestRetryAfter(t *testing.T) {
+	for _, row := range []struct {
+		name, header string
+		status       int
+		fetches      int // in 4 minutes of one unknown kid a second, without the first
+	}{
+		{"429, 2 minutes", "120", 429, 2},
+		{"503, 2 minutes", "120", 503, 2},
+		{"no more than 5 minutes", "86400", 429, 1},
+		{"a date", "Sat, 01 Jan 2000 00:02:01 GMT", 429, 2},
+		{"500 has no such field", "120", 500, 200},
+		{"nonsense", "soon", 429, 200},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var limited atomic.Bool
+				var fetches atomic.Int32
+				client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					fetches.Add(1)
+					w := httptest.NewRecorder()
+					if limited.Load() {
+						if row.header != "Sat, 01 Jan 2000 00:02:01 GMT" || fetches.Load() == 2 {
+							w.Header().Set("Retry-After", row.header)
+						} else {
+							w.Header().Set("Retry-After", "120")
+						}
+						w.WriteHeader(row.status)
+					} else {
+						fmt.Fprint(w, setOf(edJWK(1, "one")))
+					}
+					return w.Result(), nil
+				})}
+				s, err := jwks.New(jwks.Config{URL: "https://id.example/jwks", Client: client, Logger: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				limited.Store(true)
+				for i := range 240 {
+					time.Sleep(time.Second)
+					keys, err := s.Keys(t.Context(), claims.Header{Algorithm: "EdDSA", KeyID: fmt.Sprint("unknown ", i)})
+					if len(keys) != 0 || !errors.Is(err, jwks.ErrUnavailable) {
+						t.Fatalf("unknown kid: %v, %v", keys, err)
+					}
+					if keys, err := s.Keys(t.Context(), claims.Header{Algorithm: "EdDSA", KeyID: "one"}); len(keys) != 1 || err != nil {
+						t.Fatalf("known kid: %v, %v", keys, err)
+					}
+				}
+				if n := int(fetches.Load()) - 1; row.fetches < 200 && n != row.fetches || row.fetches == 200 && n < 200 {
+					t.Errorf("%d fetches, want %d", n, row.fetches)
+				}
+			})
+		})
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestMembersThatSayNothing: null is absence (.NET and Java serialisers write it for what
+// is not set). An empty list of operations is not: it is for no operation.
+func TestMembersThatSayNothing(t *testing.T) {
+	key := func(more object) object { return jwkOf(ed(1).Public(), "k", more) }
+	for _, row := range []struct {
+		name string
+		key  object
+		ok   bool
+	}{
+		{"all null", key(object{"alg": nil, "use": nil, "key_ops": nil, "x5c": nil, "d": nil}), true},
+		{"an empty list of certificates", key(object{"x5c": []string{}}), true},
+		{"an empty list of operations", key(object{"key_ops": []string{}}), false},
+		{"null where a value is needed", key(object{"x": nil}), false},
+		{"an empty text is a value", key(object{"use": ""}), true},
+		{"operations of another kind", key(object{"key_ops": []string{"encrypt"}}), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			first, _, err := jwks.ReadTwice([]byte(setOf(row.key)), 10)
+			if (err == nil && len(first) == 1) != row.ok {
+				t.Errorf("%v, %v", first, err)
+			}
+		})
+	}
+}
+
+// TestEd25519Name: RFC 9864 names the algorithm Ed25519, in keys and tokens, and
+// WebCrypto's exportKey writes that also for keys whose tokens say EdDSA. Both names are
+// one, in keys, headers and configurations.
+func TestEd25519Name(t *testing.T) {
+	for _, name := range []string{"Ed25519", "EdDSA"} {
+		for _, algorithms := range [][]string{nil, {"Ed25519"}, {"EdDSA"}} {
+			s := start(t, false, map[string]http.HandlerFunc{"/": text(setOf(jwkOf(ed(1).Public(), "k", object{"alg": name})))})
+			set, err := jwks.New(jwks.Config{URL: s.URL, Algorithms: algorithms, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Errorf("%s, %v: %v", name, algorithms, err)
+				continue
+			}
+			t.Cleanup(set.Close)
+			keys, err := set.Keys(t.Context(), claims.Header{Algorithm: "EdDSA", KeyID: "k"})
+			if err != nil || len(keys) != 1 || keys[0].Algorithm() != "EdDSA" {
+				t.Errorf("%s, %v: %v, %v", name, algorithms, keys, err)
+			}
+		}
+	}
+}
+
+// TestOneKeySeveralAlgorithms: oidc-provider signs RS256 and PS256 with one RSA key that
+// has no alg. Where the operator names both, each has a key of its own.
+func TestOneKeySeveralAlgorithms(t *testing.T) {
+	doc := setOf(jwkOf(rsaKeys()[0].Public().(*rsa.PublicKey), "k", nil))
+	s := start(t, false, map[string]http.HandlerFunc{"/": text(doc)})
+	for _, row := range []struct{ algorithms, want []string }{
+		{nil, []string{"RS256"}},
+		{[]string{"PS256"}, []string{"PS256"}},
+		{[]string{"RS256", "PS256", "ES256", "RS256"}, []string{"RS256", "PS256"}},
+	} {
+		set, err := jwks.New(jwks.Config{URL: s.URL, Algorithms: row.algorithms, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(set.Close)
+		for _, alg := range []string{"RS256", "PS256", "RS384"} {
+			keys, err := set.Keys(t.Context(), claims.Header{Algorithm: alg})
+			if want := slices.Contains(row.want, alg); err != nil || (len(keys) == 1) != want || want && keys[0].Algorithm() != alg {
+				t.Errorf("%v, %s: %v, %v", row.algorithms, alg, keys, err)
+			}
+		}
+	}
+}

@@ -24,15 +24,22 @@
 //   - tokens over 16 KiB, and anything but three segments in canonical base64url;
 //   - headers and payloads that are not exactly one JSON object in valid UTF-8;
 //   - duplicate members at any depth, nesting beyond 32 levels, and more than 256
-//     members, those of inner objects included;
+//     members (Config.MaxMembers), those of inner objects included;
 //   - the header parameters crit, b64, zip, enc and cty;
 //   - a typ that is not the expected one (RFC 8725 §3.11);
 //   - algorithms that [NewKey] does not take;
 //   - dates that the dialect does not write so, or outside the years 1970 to 9999;
-//   - a wrong iss, aud or use;
+//   - a wrong iss, aud or use, and a token that is to live longer than Config.MaxLife;
+//   - ID tokens, refresh tokens and other kinds, where typ does not tell (see [Dialect]);
 //   - a blank subject, or one of more than 1024 bytes.
 //
 // Member names are compared exactly, also in App.
+//
+// A payload's member that is null is absent, whichever it is. So null is never enough
+// for iss, aud, the subject or exp where they are required. An empty array as aud names
+// nobody: it is absence with Dialect.InsecureNoAudience, and otherwise refused. A date
+// of 0 is the first moment of 1970: good for nbf and iat, long expired for exp. In
+// headers null is refused.
 //
 // Configurations for well-known identity providers are in examples/providers.
 //
@@ -46,6 +53,30 @@
 // Signatures are checked by golang-jwt's signing methods. Out of scope are keys
 // made by broken generators (ROCA), encryption (JWE), and detached and JSON
 // serialisations.
+//
+// # Several issuers
+//
+// [Join] makes one Verifier of many. Issuers can be added and removed while it works.
+// What one issuer calls a subject, a party or a scope is its own word: compare
+// Claims.Issuer too, in a guard with From.
+//
+// # Issuers by rule
+//
+// A provider with many tenants may have an issuer for each, all unknown at start, such
+// as https://login.microsoftonline.com/{tenantid}/v2.0 of Microsoft Entra. There
+// Config.AllowIssuer takes the place of Config.Issuer: it is asked about the iss of
+// each token. Claims.Issuer then says which it was; a caller is Issuer and Subject
+// together.
+//
+// All keys of Config.Keys then vouch for every issuer that the rule allows, but for
+// keys that name theirs: see [Key.BoundTo]. Where each issuer has keys of its own, give
+// a KeySet that also has this method. It is then asked in place of Keys, after the rule
+// has allowed the issuer:
+//
+//	KeysOf(ctx context.Context, issuer string, h claims.Header) ([]*claims.Key, error)
+//
+// A rule that says yes to everything lets everybody in who can become a tenant of the
+// provider.
 //
 // # The files, in reading order
 //

@@ -3,7 +3,10 @@ package claims_test
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -98,6 +101,8 @@ MCowBQYDK2VwAyEAO2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=
 
 // Many providers, and golang-jwt by default, write the typ "JWT" into access
 // tokens. It must be said, because the zero Dialect expects "at+jwt" (RFC 9068).
+// Those providers write "JWT" into ID tokens too, which are refused by their marks.
+// Better is a dialect that says by which member an access token is known.
 func ExampleDialect_typJWT() {
 	dialect := claims.Dialect{AccessType: "JWT"}
 	verify, err := claims.NewVerifier[Account](claims.Config{
@@ -165,6 +170,155 @@ func ExampleEncoder() {
 	input, err := encoder.Encode(claims.Header{Algorithm: "EdDSA", KeyID: "2026"}, &c)
 	fmt.Println(payloadOf(input), err)
 	// Output: {"iss":"https://id.example","sub":"alice","aud":"api","exp":1700000000,"party":"Admin","company":7} <nil>
+}
+
+// Keycloak says in a member typ of the payload what a token is for.
+func ExampleDialect_keycloak() {
+	keycloak := claims.Dialect{AccessType: "JWT", RefreshType: "JWT", UseMember: "typ", AccessWords: []string{"Bearer"}, RefreshWord: "Refresh"}
+	verify, err := claims.NewVerifier[Account](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: exampleKeys, Dialect: keycloak})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, word := range []string{"Bearer", "ID", "Refresh"} {
+		_, err := verify.Verify(context.Background(), handmade(`"typ":"`+word+`"`))
+		fmt.Println(word, err)
+	}
+	// Output:
+	// Bearer <nil>
+	// ID claims: invalid token: wrong use
+	// Refresh claims: invalid token: wrong use
+}
+
+// A dialect that knows access tokens by nothing but the type "JWT" refuses what bears
+// the marks of another kind. What bears none it takes for an access token: here a
+// refresh token that only its issuer knows as one. A lifetime tells them apart.
+func ExampleDialect_typJWT_incorrect() {
+	config := claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: exampleKeys, Dialect: claims.Dialect{AccessType: "JWT"}}
+	refreshToken := handmade(fmt.Sprintf(`"iat":%d`, time.Now().Unix())) // good for an hour, as mockoidc's
+	for _, config.MaxLife = range []time.Duration{0, 10 * time.Minute} {
+		verify, err := claims.NewVerifier[Account](config)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		_, err = verify.Verify(context.Background(), handmade(`"nonce":"n-0S6_WzA2Mj"`))
+		fmt.Println("ID token:", err)
+		_, err = verify.Verify(context.Background(), refreshToken)
+		fmt.Println("refresh token:", err != nil)
+	}
+	// Output:
+	// ID token: claims: invalid token: another kind of token: it has nonce, as ID tokens do
+	// refresh token: false
+	// ID token: claims: invalid token: another kind of token: it has nonce, as ID tokens do
+	// refresh token: true
+}
+
+// handmade is a token of typ "JWT" with more members.
+func handmade(members string) string {
+	input := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(
+		fmt.Appendf(nil, `{"iss":"https://id.example","aud":"api","sub":"alice","exp":%d,%s}`, time.Now().Add(time.Hour).Unix(), members))
+	return input + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(exampleKey, []byte(input)))
+}
+
+// Roles is a list that some issuers write as a string when it has one name, as ADFS
+// does with role.
+type Roles []string
+
+func (r *Roles) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*r = Roles{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(r))
+}
+
+// Truth is a boolean that Amazon Cognito and Apple also write as "true" or "false".
+type Truth bool
+
+func (b *Truth) UnmarshalJSON(text []byte) error {
+	switch string(text) {
+	case `true`, `"true"`:
+		*b = true
+	case `false`, `"false"`:
+		*b = false
+	default:
+		return errors.New("neither true nor false")
+	}
+	return nil
+}
+
+// What an issuer writes in two ways, a type of the application reads. What it does not
+// know it refuses.
+func ExampleClaims_unmarshalJSON() {
+	type profile struct {
+		Role     Roles `json:"role"`
+		Verified Truth `json:"email_verified"`
+	}
+	verify, err := claims.NewVerifier[profile](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: exampleKeys, Dialect: claims.Dialect{AccessType: "JWT"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, members := range []string{`"role":"a","email_verified":"true"`, `"role":["a","b"],"email_verified":true`, `"role":"a","email_verified":"yes"`} {
+		c, err := verify.Verify(context.Background(), handmade(members))
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(c.App.Role, c.App.Verified)
+	}
+	// Output:
+	// [a] true
+	// [a b] true
+	// claims: invalid token: member has the wrong type: "email_verified"
+}
+
+// Old tokens without iss and aud, with a number as user_id, are good beside new ones
+// until they expire. Then the old verifier is removed.
+func ExampleJoin_oldTokens() {
+	now, err := claims.NewVerifier[Account](claims.Config{Issuer: "https://id.example", Audience: []string{"api"}, Keys: exampleKeys})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	secret := mustKey("HS256", "", []byte("the secret of the old tokens, 32 bytes or more"))
+	oldKeys, err := claims.NewKeySet(secret)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	before, err := claims.NewVerifier[Account](claims.Config{Keys: oldKeys, MaxLife: 24 * time.Hour, Dialect: claims.Dialect{
+		AccessType: "JWT", SubjectMember: "user_id", NumericSubject: true,
+		InsecureNoIssuer: true, InsecureNoAudience: true, // nothing but the secret ties them to us
+	}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	verify, err := claims.Join(now, before)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	input := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(
+		fmt.Appendf(nil, `{"user_id":7,"exp":%d}`, time.Now().Add(time.Hour).Unix()))
+	mac := hmac.New(sha256.New, []byte("the secret of the old tokens, 32 bytes or more"))
+	mac.Write([]byte(input))
+	old := input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+
+	c, err := verify.Verify(context.Background(), old)
+	fmt.Printf("%q %q %v\n", c.Issuer, c.Subject, err)
+	c, err = verify.Verify(context.Background(), exampleToken(exampleClaims, time.Hour))
+	fmt.Printf("%q %q %v\n", c.Issuer, c.Subject, err)
+	verify.Remove("") // a day later
+	_, err = verify.Verify(context.Background(), old)
+	fmt.Println(err)
+	// Output:
+	// "" "7" <nil>
+	// "https://id.example" "alice" <nil>
+	// claims: invalid token: wrong issuer
 }
 
 // Each issuer has its own keys; a token's iss chooses among them.

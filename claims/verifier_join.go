@@ -3,6 +3,7 @@ package claims
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 
 	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
@@ -59,7 +60,7 @@ func Join[T any](verifiers ...*Verifier[T]) (*Verifier[T], error) {
 // over another's; to change a tenant, use [Verifier.Replace].
 //
 // Add, Replace and Remove are safe for concurrent use, also while tokens are verified.
-// They take time in proportion to the number of issuers: microseconds for a thousand.
+// They take microseconds also with a thousand issuers.
 func (v *Verifier[T]) Add(others ...*Verifier[T]) error {
 	return v.change(func(next *issuers[T]) (gone []*trusted[T], err error) {
 		var mistakes []error
@@ -99,13 +100,13 @@ func (v *Verifier[T]) Replace(other *Verifier[T]) error {
 func (v *Verifier[T]) Remove(issuer string) bool {
 	removed := false
 	err := v.change(func(next *issuers[T]) (gone []*trusted[T], err error) {
-		place := next.named[issuer]
+		place := next.named.get(issuer)
 		if issuer == "" {
 			place, next.unnamed = next.unnamed, nil
 		}
 		if removed = place != nil; removed {
 			gone = append(gone, place)
-			delete(next.named, issuer)
+			next.named.set(issuer, nil)
 		}
 		return gone, nil
 	})
@@ -142,11 +143,34 @@ func (v *Verifier[T]) change(edit func(next *issuers[T]) (gone []*trusted[T], er
 type issuers[T any] struct {
 	only *trusted[T] // the one of NewVerifier; the others are then unset
 
-	named   map[string]*trusted[T]
+	named   *shelves[T]
 	unnamed *trusted[T] // for tokens without iss
 	ruled   *trusted[T] // for issuers that are allowed by a rule
 
 	maxBytes, maxMembers int // the widest of all: which hold is known only later
+}
+
+// shelves hold the named issuers, spread by a hash: a change copies one shelf, not all
+// that a thousand tenants fill.
+type shelves[T any] [256]map[string]*trusted[T]
+
+var shelfSeed = maphash.MakeSeed()
+
+func shelfOf(issuer string) uint8 { return uint8(maphash.String(shelfSeed, issuer)) }
+
+// get returns what is there under a name, nil if nothing is.
+func (s *shelves[T]) get(issuer string) *trusted[T] { return s[shelfOf(issuer)][issuer] }
+
+// set puts from under its name, or removes what is there if from is nil. The shelf is
+// replaced, since requests may be reading it.
+func (s *shelves[T]) set(issuer string, from *trusted[T]) {
+	place := &s[shelfOf(issuer)]
+	next := make(map[string]*trusted[T], len(*place)+1)
+	maps.Copy(next, *place)
+	if next[issuer] = from; from == nil {
+		delete(next, issuer)
+	}
+	*place = next
 }
 
 // of returns the issuer that a payload names, or the one for those that name none.
@@ -167,9 +191,11 @@ func (s *issuers[T]) of(members []strict.Member) (*trusted[T], error) {
 	switch {
 	case !ok || issuer == "":
 		return nil, errIssuer
-	case s.named[issuer] != nil:
-		return s.named[issuer], nil
-	case s.ruled != nil:
+	}
+	if from := s.named.get(issuer); from != nil {
+		return from, nil
+	}
+	if s.ruled != nil {
 		return s.ruled, nil
 	}
 	return nil, fmt.Errorf("%w %s", errIssuer, quoted(issuer))
@@ -178,8 +204,9 @@ func (s *issuers[T]) of(members []strict.Member) (*trusted[T], error) {
 // copied returns a copy that can be changed.
 func (s *issuers[T]) copied() *issuers[T] {
 	next := *s
-	if next.named = maps.Clone(s.named); next.named == nil {
-		next.named = make(map[string]*trusted[T])
+	next.named = new(shelves[T])
+	if s.named != nil {
+		*next.named = *s.named
 	}
 	return &next
 }
@@ -191,8 +218,13 @@ func (s *issuers[T]) all() (all []*trusted[T]) {
 			all = append(all, from)
 		}
 	}
-	for _, from := range s.named {
-		all = append(all, from)
+	if s.named == nil {
+		return all
+	}
+	for _, shelf := range s.named {
+		for _, from := range shelf {
+			all = append(all, from)
+		}
 	}
 	return all
 }
@@ -205,14 +237,14 @@ func (s *issuers[T]) place(from *trusted[T]) **trusted[T] {
 	case from.Issuer == "":
 		return &s.unnamed
 	}
-	there := s.named[from.Issuer]
+	there := s.named.get(from.Issuer)
 	return &there
 }
 
 // put sets the place of from, and widens the bounds for it.
 func (s *issuers[T]) put(from *trusted[T]) {
 	if from.AllowIssuer == nil && from.Issuer != "" {
-		s.named[from.Issuer] = from
+		s.named.set(from.Issuer, from)
 	} else {
 		*s.place(from) = from
 	}

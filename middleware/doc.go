@@ -16,8 +16,8 @@
 //
 //   - Closed by default. What is missing, zero or a mistake answers 503 and
 //     admits nobody.
-//   - Narrowing never widens. [Guard.Only], [Guard.Scope] and [Guard.Require]
-//     return copies that admit the same callers or fewer. Names are compared
+//   - Narrowing never widens. [Guard.Only], [Guard.From], [Guard.Scope] and
+//     [Guard.Require] return copies that admit the same callers or fewer. Names are compared
 //     byte by byte.
 //   - One place. The token is in exactly one Authorization header. If there is no
 //     such header and Config.Cookie names a cookie, it is in exactly one of those;

@@ -91,6 +91,40 @@ func ExampleGuard_Only() {
 	// 403 Bearer realm="api", error="insufficient_scope", error_description="The access token does not allow this."
 }
 
+// Two issuers may call different people by one word: a partner's Admin is not ours.
+func ExampleGuard_From() {
+	const our, partner = "https://id.example", "https://partner.example"
+	joined := desk{ // a verifier of claims.Join
+		"anns-token": {Issuer: our, Subject: "ann", Party: "Admin"},
+		"zoes-token": {Issuer: partner, Subject: "zoe", Party: "Admin"},
+		"maxs-token": {Issuer: partner, Subject: "max", Party: "Auditor"},
+	}
+	guard := middleware.New(joined, middleware.Config{})
+	mux := http.NewServeMux()
+	mux.Handle("DELETE /buildings", guard.From(our).Only("Admin").Handler(http.HandlerFunc(greet)))
+	// Where each issuer has a word of its own, a function compares both.
+	readers := guard.Require(func(_ *http.Request, c *claims.Claims[Account]) error {
+		switch {
+		case c.Issuer == our && c.Party == "Admin", c.Issuer == partner && c.Party == "Auditor":
+			return nil
+		}
+		return middleware.ErrForbidden
+	})
+	mux.Handle("GET /buildings", readers.Handler(http.HandlerFunc(greet)))
+
+	for _, name := range []string{"ann", "zoe", "max"} {
+		ask(mux, "DELETE", "/buildings", "Authorization: Bearer "+name+"s-token")
+		ask(mux, "GET", "/buildings", "Authorization: Bearer "+name+"s-token")
+	}
+	// Output:
+	// 200 hello ann of company 0
+	// 200 hello ann of company 0
+	// 403 Bearer realm="api", error="insufficient_scope", error_description="The access token does not allow this."
+	// 403 Bearer realm="api", error="insufficient_scope", error_description="The access token does not allow this."
+	// 403 Bearer realm="api", error="insufficient_scope", error_description="The access token does not allow this."
+	// 200 hello max of company 0
+}
+
 // Scopes are names, compared whole: orders:write:own is not orders:write.
 func ExampleGuard_Scope() {
 	guard := middleware.New(verify, middleware.Config{})

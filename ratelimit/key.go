@@ -29,16 +29,30 @@ type KeyFunc func(*http.Request) (string, error)
 // IPv4 counts by address, also if it is mapped into IPv6 or embedded in a NAT64
 // (64:ff9b::/96) or 6to4 (2002::/16) address. Other IPv6, Teredo included, counts by
 // /64, the least that one customer has. Zones are dropped. A peer without an address,
-// as on a unix socket, is an error.
+// as on a unix socket, is an error. The port may be missing, as some adapters leave it
+// out of RemoteAddr.
 func RemoteIP(r *http.Request) (string, error) {
 	if host, ok := hostIPv4(r.RemoteAddr); ok {
 		return host, nil
 	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	peer, err := parseHost(r.RemoteAddr)
 	if err != nil {
 		return "", errNoAddress
 	}
-	return addrKey(peer.Addr()), nil
+	return addrKey(peer), nil
+}
+
+// AddrKey is the key of a client's address that something else found out, such as
+// another router's middleware. It counts as [RemoteIP] does, but other IPv6 by the
+// first bits: 64, or fewer where a customer has more, such as 56 or 48. Each address of
+// its own, as Addr.String gives, would be 2^64 buckets for every client.
+//
+// It is empty, and so refuses as a key, if a is not valid or bits isn't 32 to 64.
+func AddrKey(a netip.Addr, bits int) string {
+	if !a.IsValid() || bits < 32 || bits > 64 {
+		return ""
+	}
+	return prefixKey(a, bits)
 }
 
 var errNoAddress = errors.New("ratelimit: the peer has no IP address (a unix socket? see TrustedProxies)")
@@ -72,7 +86,10 @@ var (
 )
 
 // addrKey is the canonical key of an address.
-func addrKey(a netip.Addr) string {
+func addrKey(a netip.Addr) string { return prefixKey(a, 64) }
+
+// prefixKey is addrKey with another prefix for IPv6.
+func prefixKey(a netip.Addr, bits int) string {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {
 		b := a.As16()
@@ -82,7 +99,7 @@ func addrKey(a netip.Addr) string {
 		case sixTo4.Contains(a):
 			a = netip.AddrFrom4([4]byte(b[2:6]))
 		default:
-			p, _ := a.Prefix(64) // of an IPv6 address: can't fail
+			p, _ := a.Prefix(bits) // of an IPv6 address: can't fail
 			return p.String()
 		}
 	}

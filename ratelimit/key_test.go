@@ -38,7 +38,9 @@ func TestRemoteIP(t *testing.T) {
 		"RL-27 Teredo":                  {"[2001:0:102:304:5:6:7:8]:80", "2001:0:102:304::/64"},
 		"RL-05 unix socket":             {"@", ""},
 		"RL-05 no peer":                 {"", ""},
-		"RL-05 no port":                 {"192.0.2.7", ""},
+		"RL-05 no port":                 {"192.0.2.7", "192.0.2.7"},
+		"RL-05 IPv6, no port":           {"2001:db8:1:2::3", "2001:db8:1:2::/64"},
+		"RL-05 brackets, no port":       {"[2001:db8:1:2::3]", "2001:db8:1:2::/64"},
 		"RL-05 a name":                  {"localhost:80", ""},
 		"RL-05 leading zero":            {"192.0.2.07:80", ""},
 		"RL-05 garbage":                 {"[::1:80", ""},
@@ -71,11 +73,21 @@ func FuzzRemoteIP(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, peer string) {
 		key, err := ratelimit.RemoteIP(&http.Request{RemoteAddr: peer})
-		want, wantErr := netip.ParseAddrPort(peer)
+		want, wantErr := netip.ParseAddr(peer)
+		if wantErr != nil {
+			var withPort netip.AddrPort
+			withPort, wantErr = netip.ParseAddrPort(peer)
+			want = withPort.Addr()
+		}
+		if wantErr != nil && strings.HasSuffix(peer, "]") { // brackets without a port are IPv6's
+			if want, wantErr = netip.ParseAddr(strings.TrimPrefix(strings.TrimSuffix(peer, "]"), "[")); !want.Is6() || peer[0] != '[' {
+				wantErr = errors.New("not IPv6")
+			}
+		}
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("%q: %q, %v; netip says %v, %v", peer, key, err, want, wantErr)
 		}
-		if err == nil && want.Addr().Is4() && key != want.Addr().String() {
+		if err == nil && want.Is4() && key != want.String() {
 			t.Fatalf("%q: %q; netip says %v", peer, key, want)
 		}
 	})
@@ -117,6 +129,15 @@ func TestTrustedProxies(t *testing.T) {
 		"RL-05 unix socket, no header":       {request("@"), ""},
 		"RL-05 unix socket, malformed":       {request("", xff, "unknown"), ""},
 		"RL-05 peer that is none":            {request("garbage", xff, "192.0.2.7"), ""},
+		"RL-04 proxy without a port":         {request("10.0.0.1", xff, "192.0.2.7"), "192.0.2.7"},
+		"RL-04 peer without a port":          {request("192.0.2.8", xff, "192.0.2.7"), "192.0.2.8"},
+		"RL-04 nginx on a unix socket":       {request("@", xff, "192.0.2.7, unix:"), "192.0.2.7"},
+		"RL-04 nginx, proxy before it":       {request(proxy, xff, "192.0.2.7, 10.0.0.2, unix:"), "192.0.2.7"},
+		"RL-04 nginx, all trusted":           {request("@", xff, "unix:, 10.0.0.2"), "10.0.0.2"},
+		"RL-04 nginx alone":                  {request("@", xff, "unix:"), ""},
+		"RL-04 nginx alone behind a proxy":   {request(proxy, xff, "unix:"), "10.0.0.1"},
+		"RL-04 client claims to be nginx":    {request("@", xff, "9.9.9.9, unix:, 192.0.2.7"), "192.0.2.7"},
+		"RL-05 33 sockets":                   {request(proxy, xff, "192.0.2.7"+strings.Repeat(", unix:", 33)), "10.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) { wantKey(t, c.r, c.key, xff, "10.0.0.0/8", "unix") })
 	}
@@ -129,15 +150,23 @@ func TestTrustedProxies(t *testing.T) {
 		"hidden":                    {`for=_x`, "10.0.0.1"},
 		"no for":                    {`for=1.1.1.1, proto=http`, "10.0.0.1"},
 		"two for":                   {`for=1.1.1.1;for=2.2.2.2`, "10.0.0.1"},
-		"open quote swallows":       {`for="evil, for=192.0.2.7`, "10.0.0.1"},
-		"quote closed by another":   {`for=9.9.9.9;x=", for="192.0.2.7"`, "10.0.0.1"},
+		"no for, then the proxy":    {`proto=https, for=192.0.2.7`, "192.0.2.7"},
+		"no for, then two proxies":  {`proto=https, for=10.0.0.1`, "10.0.0.1"},
+		"junk, then the proxy":      {`==;"\, for=192.0.2.7`, "192.0.2.7"},
+		"open quote":                {`for="evil, for=192.0.2.7`, "192.0.2.7"},
+		"quote closed by another":   {`for=9.9.9.9;x=", for="192.0.2.7"`, "192.0.2.7"},
+		"escaped quotes":            {`for=192.0.2.7;host="\", for=9.9.9.9;x=\"y"`, "10.0.0.1"},
+		"host in quotes":            {`for=192.0.2.7;host="x, for=9.9.9.9;y=z";proto=https`, "192.0.2.7"},
+		"nginx on a unix socket":    {`for=192.0.2.7, for="unix:"`, "10.0.0.1"}, // "unix" isn't named
+		"no pair before the comma":  {`for=9.9.9.9, ;, for=192.0.2.7`, "192.0.2.7"},
+		"33 commas":                 {`for=192.0.2.7` + strings.Repeat(",", 33), "10.0.0.1"},
 		"escape":                    {`for="9.9.9\.9"`, "10.0.0.1"},
 		"comma in quotes":           {`for=192.0.2.7;x="a, for=9.9.9.9"`, "192.0.2.7"},
-		"trailing comma":            {`for=192.0.2.7,`, "10.0.0.1"},
-		"trailing semicolon":        {`for=192.0.2.7;`, "10.0.0.1"},
+		"trailing comma":            {`for=192.0.2.7,`, "192.0.2.7"}, // RFC 9110 section 5.6.1
+		"trailing semicolon":        {`for=192.0.2.7;`, "192.0.2.7"}, // RFC 7239 section 4: [ pair ] *( ";" [ pair ] )
 		"empty value":               {`for=`, "10.0.0.1"},
 		"nothing":                   {``, "10.0.0.1"},
-		"1 MiB":                     {`for=` + strings.Repeat("1", 1<<20) + `, for=192.0.2.7`, "10.0.0.1"},
+		"1 MiB":                     {`for=` + strings.Repeat("1", 1<<20) + `, for=192.0.2.7`, "192.0.2.7"},
 	} {
 		t.Run("RL-05 Forwarded "+name, func(t *testing.T) {
 			wantKey(t, request(proxy, fwd, c.value, xff, "9.9.9.9"), c.key, "forwarded", "10.0.0.1")
@@ -145,7 +174,10 @@ func TestTrustedProxies(t *testing.T) {
 	}
 	t.Run("RL-04 Forwarded in two lines", func(t *testing.T) {
 		wantKey(t, request(proxy, fwd, "for=1.1.1.1", fwd, "for=192.0.2.7"), "192.0.2.7", fwd, "10.0.0.1")
-		wantKey(t, request(proxy, fwd, `for="`, fwd, "for=192.0.2.7"), "10.0.0.1", fwd, "10.0.0.1")
+		for _, broken := range []string{`for="`, `junk`, ``, `proto=https`, `for=1.1.1.1;for=2.2.2.2`} {
+			wantKey(t, request(proxy, fwd, broken, fwd, "for=192.0.2.7"), "192.0.2.7", fwd, "10.0.0.1")
+		}
+		wantKey(t, request(proxy, fwd, `for="`, fwd, "for=10.0.0.1"), "10.0.0.1", fwd, "10.0.0.1")
 	})
 	t.Run("RL-05 unix socket that was not named", func(t *testing.T) {
 		wantKey(t, request("@", xff, "192.0.2.7"), "", xff, "10.0.0.1")
@@ -169,7 +201,14 @@ func wantKey(t *testing.T, r *http.Request, want, header string, networks ...str
 
 func TestTrustedProxies_refuses(t *testing.T) {
 	for _, c := range [][]string{
-		{"X-Real-Ip", "10.0.0.0/8"},
+		{"", "10.0.0.0/8"},
+		{"X-Forwaded-For", "10.0.0.0/8"},
+		{"X-Forwarded-Host", "10.0.0.0/8"},
+		{"X Real IP", "10.0.0.0/8"},
+		{"X-Forwarded-For", "10.0.0.0/7"},
+		{"X-Forwarded-For", "fc00::/6"},
+		{"X-Forwarded-For", "8.0.0.0/7"},
+		{"X-Forwarded-For", "::ffff:8.0.0.0/103"},
 		{"X-Forwarded-For"},
 		{"X-Forwarded-For", "0.0.0.0/0"},
 		{"X-Forwarded-For", "::/0"},
@@ -193,6 +232,66 @@ func TestTrustedProxies_refuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), mistake) {
 			t.Errorf("%s is not in: %v", mistake, err)
 		}
+	}
+}
+
+// The widest networks that may be trusted, beside the narrowest that may not (above).
+func TestTrustedProxies_widest(t *testing.T) {
+	wantKey(t, request("10.0.0.1:1", "X-Forwarded-For", "192.0.2.7"), "192.0.2.7", "X-Forwarded-For", "10.0.0.0/8")
+	wantKey(t, request("[fdff::1]:1", "X-Forwarded-For", "192.0.2.7"), "192.0.2.7", "X-Forwarded-For", "fc00::/7")
+}
+
+// A header that holds one address is under the same trust.
+func TestTrustedProxies_single(t *testing.T) {
+	for _, header := range []string{"X-Real-IP", "CF-Connecting-IP", "True-Client-IP", "x-envoy-external-address"} {
+		for name, c := range map[string]struct {
+			r   *http.Request
+			key string
+		}{
+			"proxy":                 {request("10.0.0.1:1", header, " 192.0.2.7 ", "X-Forwarded-For", "9.9.9.9"), "192.0.2.7"},
+			"IPv6":                  {request("10.0.0.1:1", header, "2001:db8::1"), "2001:db8::/64"},
+			"trusted address":       {request("10.0.0.1:1", header, "10.0.0.9"), "10.0.0.9"},
+			"unix":                  {request("@", header, "192.0.2.7"), "192.0.2.7"},
+			"peer is not trusted":   {request("192.0.2.8:1", header, "9.9.9.9"), "192.0.2.8"},
+			"missing":               {request("10.0.0.1:1", "X-Forwarded-For", "9.9.9.9"), "10.0.0.1"},
+			"missing on unix":       {request("@", "X-Forwarded-For", "9.9.9.9"), ""},
+			"twice":                 {request("10.0.0.1:1", header, "9.9.9.9", header, "192.0.2.7"), "10.0.0.1"},
+			"a list":                {request("10.0.0.1:1", header, "9.9.9.9, 192.0.2.7"), "10.0.0.1"},
+			"unix: is not a client": {request("10.0.0.1:1", header, "unix:"), "10.0.0.1"},
+		} {
+			t.Run(header+" "+name, func(t *testing.T) { wantKey(t, c.r, c.key, header, "10.0.0.0/8", "unix") })
+		}
+	}
+}
+
+func TestAddrKey(t *testing.T) {
+	for _, c := range []struct {
+		addr string
+		bits int
+		key  string
+	}{
+		{"192.0.2.7", 64, "192.0.2.7"},
+		{"192.0.2.7", 48, "192.0.2.7"},
+		{"::ffff:192.0.2.7", 56, "192.0.2.7"},
+		{"64:ff9b::102:304", 56, "1.2.3.4"},
+		{"2001:db8:1:2ff:3::4", 64, "2001:db8:1:2ff::/64"},
+		{"2001:db8:1:2ff:3::4", 56, "2001:db8:1:200::/56"},
+		{"2001:db8:1:2ff:3::4%eth0", 32, "2001:db8::/32"},
+		{"2001:db8::1", 31, ""},
+		{"2001:db8::1", 65, ""},
+		{"2001:db8::1", 0, ""},
+		{"192.0.2.7", 0, ""},
+	} {
+		if key := ratelimit.AddrKey(netip.MustParseAddr(c.addr), c.bits); key != c.key {
+			t.Errorf("%s by /%d is %q, want %q", c.addr, c.bits, key, c.key)
+		}
+	}
+	if key := ratelimit.AddrKey(netip.Addr{}, 64); key != "" {
+		t.Errorf("no address is %q", key)
+	}
+	remote, err := ratelimit.RemoteIP(request("[2001:db8:1:2::3]:80"))
+	if key := ratelimit.AddrKey(netip.MustParseAddr("2001:db8:1:2::4"), 64); err != nil || key != remote {
+		t.Errorf("%q, RemoteIP says %q", key, remote)
 	}
 }
 
@@ -234,7 +333,7 @@ func FuzzTrustedProxies(f *testing.F) {
 			t.Fatalf("spoofed: %q, %v", k, err)
 		}
 		r.Header = http.Header{"Forwarded": {one, two + ", for=192.0.2.7"}}
-		if k, err := fwd(r); k != "192.0.2.7" && k != "10.0.0.1" || err != nil {
+		if k, err := fwd(r); k != "192.0.2.7" || err != nil {
 			t.Fatalf("spoofed: %q, %v", k, err)
 		}
 	})

@@ -130,7 +130,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	issuerAt, issuer := start(t, "issuer", "-keys", keys, "-addr", "127.0.0.1:0", "-lead", "1s")
 	var resources []string
 	for range 2 {
-		at, _ := start(t, "resource", "-jwks", issuerAt+"/jwks.json", "-addr", "127.0.0.1:0", "-refresh", "1s")
+		at, _ := start(t, "resource", "-jwks", issuerAt+"/jwks.json", "-addr", "127.0.0.1:0", "-refresh", "1s", "-min-interval", "100ms")
 		resources = append(resources, at)
 	}
 	l := &load{client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 5 * time.Second}}
@@ -139,9 +139,9 @@ func TestRotationUnderLoad(t *testing.T) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() { l.run(stop, resources); close(done) }()
 
-	// Names of key files are exact to the second: this one signs in two to three,
-	// and the resource servers have it in one.
-	if out, err := program("next", "-keys", keys, "-alg", "ES256", "-in", "2900ms").CombinedOutput(); err != nil {
+	// Names of key files are exact to the second: this one signs in more than one,
+	// when the resource servers have it; a slow one asks for it then.
+	if out, err := program("next", "-keys", keys, "-alg", "ES256", "-in", "2500ms").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	issuer.Signal(syscall.SIGHUP)
@@ -180,6 +180,7 @@ func TestBadFlags(t *testing.T) {
 		{"issuer", "-addr", "nowhere", "-keys", keys},
 		{"resource", "-jwks", "http://id.example/jwks.json"},
 		{"resource", "-refresh", "1ms"},
+		{"resource", "-min-interval", "1ms"},
 		{"next", "-alg", "none", "-keys", keys},
 		{"next", "-in", "tomorrow", "-keys", keys},
 	} {

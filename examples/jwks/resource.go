@@ -16,12 +16,13 @@ func runResource(ctx context.Context, args []string) error {
 	url := f.String("jwks", "http://127.0.0.1:8081/jwks.json", "where the issuer publishes its keys")
 	addr := f.String("addr", "127.0.0.1:8082", "address to listen on")
 	refresh := f.Duration("refresh", 5*time.Second, "how often the keys are fetched")
+	least := f.Duration("min-interval", time.Second, "least time between two fetches, whatever asks for them")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	handler, stop, err := newResource(jwks.Config{URL: *url, Refresh: *refresh})
+	handler, stop, err := newResource(jwks.Config{URL: *url, Refresh: *refresh, MinInterval: *least})
 	if err != nil {
-		return fmt.Errorf("-jwks, -refresh: %w", err)
+		return fmt.Errorf("-jwks, -refresh, -min-interval: %w", err)
 	}
 	defer stop()
 	return serve(ctx, *addr, handler)

@@ -45,7 +45,7 @@ func TestSocket(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		conn.SetDeadline(time.Now().Add(time.Minute))
 		fmt.Fprintf(conn, "GET /socket HTTP/1.1\r\nHost: api.example\r\nConnection: Upgrade\r\nUpgrade: echo\r\n%s\r\n\r\nearly\n", tokens(t, server.base).Replace(manager))
 		in := bufio.NewReader(conn)
 		for !strings.HasSuffix(answers[name], "early\n") {

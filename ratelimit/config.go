@@ -71,8 +71,9 @@ type Config struct {
 	Deny func(w http.ResponseWriter, r *http.Request, d Decision, err error)
 
 	// Logger hears of requests that could not be judged: at Error, at most once a
-	// second, and at Debug if it was the client's mistake. Nil is [slog.Default], as
-	// it is when a line is logged.
+	// second, and at Debug if it was the client's mistake. It hears once, at Warn, if
+	// a proxy is seen in front of [RemoteIP]. Nil is [slog.Default], as it is when a
+	// line is logged.
 	Logger *slog.Logger
 }
 

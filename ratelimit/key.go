@@ -24,7 +24,8 @@ type KeyFunc func(*http.Request) (string, error)
 
 // RemoteIP is a [KeyFunc]: the address of the peer. It never reads forwarded headers,
 // which anybody can write. Behind a proxy use [TrustedProxies], or all clients share
-// the proxy's bucket.
+// the proxy's bucket. A limiter that sees this happen says so once in its log: a
+// private or loopback peer, and a forwarding header in the request.
 //
 // IPv4 counts by address, also if it is mapped into IPv6 or embedded in a NAT64
 // (64:ff9b::/96) or 6to4 (2002::/16) address. Other IPv6, Teredo included, counts by

@@ -15,6 +15,7 @@ type policy struct {
 	interval  time.Duration
 	tolerance time.Duration
 	key       KeyFunc
+	watch     *peerWatch // nil if key isn't RemoteIP
 	cost      func(*http.Request) int
 	space     named.Digest // of name, in memory
 	local     *policy      // this process's share, while the store fails; may be nil
@@ -22,7 +23,7 @@ type policy struct {
 }
 
 func compile(c Config, limit Limit) *policy {
-	return &policy{name: c.Name, limit: limit, interval: limit.interval(), tolerance: limit.tolerance(), key: c.Key, cost: c.Cost, open: c.FailOpen}
+	return &policy{name: c.Name, limit: limit, interval: limit.interval(), tolerance: limit.tolerance(), key: c.Key, watch: watchPeers(c), cost: c.Cost, open: c.FailOpen}
 }
 
 // ask finds out which key pays for a request, and how much. Both are checked where
@@ -33,6 +34,9 @@ func (p *policy) ask(r *http.Request) (key string, n int, err error) {
 	}
 	if key, err = p.key(r); err != nil {
 		return "", 0, fmt.Errorf("ratelimit: key of %s: %w", p.name, err)
+	}
+	if p.watch != nil {
+		p.watch.look(r, key)
 	}
 	if p.cost == nil {
 		return key, 1, nil

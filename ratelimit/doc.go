@@ -42,11 +42,12 @@
 //
 // # The files, in reading order
 //
-// limit.go is what a limit is, gcra.go the arithmetic, store.go the contract of stores.
-// config.go and limiter.go are a limiter, whose function allow is where the ways part:
-// policy.go is one limit, all.go several. handler.go mounts it, responder.go, headers.go,
-// refusal.go and deny.go are its answers. key.go, key_proxies.go and key_email.go say which
-// bucket pays, key_peer.go that all clients share one. memory.go and memory_table.go are the store in memory, breaker.go and
+// limit.go is what a limit is, gcra.go the arithmetic, store.go the contract of
+// stores. config.go and limiter.go are a limiter, whose function allow is where the
+// ways part: policy.go is one limit, all.go several. handler.go mounts it,
+// responder.go, headers.go, refusal.go and deny.go are its answers. key.go,
+// key_proxies.go and key_email.go say which bucket pays, key_peer.go that all clients
+// share one. memory.go and memory_table.go are the store in memory, breaker.go and
 // breaker_local.go what happens while another store fails. set.go and policies.go hold
 // limits by name. ratelimittest proves a store.
 package ratelimit

@@ -8,6 +8,7 @@ var _ = map[string]string{
 	"JW-45": "all of Wycheproof's JWS vectors: claims/vectortest",
 	"JW-46": "differential test against jwx and go-jose: claims/vectortest",
 	"CL-33": "deny lists are the guard's: a Require in middleware; sessions in issuer",
+	"CL-38": "documents of RFC 8259, good and bad: claims/internal/strict, which reads them",
 	"CL-37": "tink's validation vectors: tink_test.go",
 	"KY-01": "remote sets: claims/jwks",
 	"KY-02": "remote sets: claims/jwks",

@@ -415,6 +415,10 @@ func TestPEM(t *testing.T) {
 		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: until}
 		return block("CERTIFICATE", must(x509.CreateCertificate(rand.Reader, template, template, &rsaPrivate.PublicKey, rsaPrivate)))
 	}
+	certFor := func(usage x509.KeyUsage, life time.Duration) string {
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(life), KeyUsage: usage, IsCA: usage&x509.KeyUsageCertSign != 0, BasicConstraintsValid: true}
+		return block("CERTIFICATE", must(x509.CreateCertificate(rand.Reader, template, template, &rsaPrivate.PublicKey, rsaPrivate)))
+	}
 	pkcs1 := block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsaPrivate.PublicKey))
 	good := block("PUBLIC KEY", pkix("ES256"))
 	lines := strings.Split(strings.TrimSpace(good), "\n")
@@ -439,7 +443,17 @@ func TestPEM(t *testing.T) {
 		"glued":             {strings.TrimSpace(good) + pkcs1, "", []string{"ES256", "RS256"}},
 		"a dash missing":    {strings.TrimSpace(good)[:len(strings.TrimSpace(good))-1], "", []string{"ES256"}},
 		"missing and glued": {strings.TrimSpace(good)[:len(strings.TrimSpace(good))-1] + pkcs1, "", []string{"ES256", "RS256"}},
-		"blanks":            {strings.ReplaceAll(good, "\n", " \t\n"), "", []string{"ES256"}},
+		// Perl's CryptX writes this label (wild: "PEM forms").
+		"PKIX labelled PKCS#1": {block("RSA PUBLIC KEY", pkix("RS256")), "", []string{"RS256"}},
+		// An environment variable that holds a bundle, as many deployments have it.
+		"line ends as two characters":  {strings.ReplaceAll(pkcs1+good, "\n", `\n`), "", []string{"RS256", "ES256"}},
+		"line ends as four characters": {strings.ReplaceAll(pkcs1, "\n", `\r\n`), "", []string{"RS256"}},
+		// A chain file: the leaf, then its CA, which signs certificates alone (RFC 5280
+		// §4.2.1.3), also one that has expired.
+		"leaf and CA":            {certFor(x509.KeyUsageDigitalSignature, time.Hour) + certFor(x509.KeyUsageCertSign|x509.KeyUsageCRLSign, time.Hour), "", []string{"RS256"}},
+		"leaf and an expired CA": {certFor(0, time.Hour) + certFor(x509.KeyUsageCertSign, -time.Hour), "", []string{"RS256"}},
+		"a CA that signs data":   {certFor(x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature, time.Hour), "", []string{"RS256"}},
+		"blanks":                 {strings.ReplaceAll(good, "\n", " \t\n"), "", []string{"ES256"}},
 	} {
 		keys, err := claims.ParsePEM([]byte(row.text), row.alg)
 		if err != nil || len(keys) != len(row.want) {
@@ -472,7 +486,10 @@ func TestPEM(t *testing.T) {
 		"KY-20 trailing DER":        {after + block("PUBLIC KEY", append(pkix("ES256"), 0)), first, nil},
 		"KY-16 RSA 1024":            {after + block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&small.PublicKey)), first, claims.ErrKeyMaterial},
 		"another label":             {after + block("CERTIFICATE REQUEST", []byte{1}), first, nil},
-		"wrong label":               {after + block("RSA PUBLIC KEY", pkix("RS256")), first, nil},
+		"wrong label":               {after + block("PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsaPrivate.PublicKey)), first, nil},
+		"an EC key labelled RSA":    {after + block("RSA PUBLIC KEY", pkix("ES256")), first, nil},
+		"EC parameters":             {after + block("EC PARAMETERS", []byte{1}), first, nil},
+		"only a CA":                 {certFor(x509.KeyUsageCertSign, time.Hour), 0, nil},
 		"X25519":                    {after + block("PUBLIC KEY", append([]byte{0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x03, 0x21, 0x00}, make([]byte, 32)...)), first, claims.ErrKeyMaterial},
 		"no END":                    {after + strings.Join(lines[:len(lines)-1], "\n"), first, nil},
 		"BEGIN again":               {after + strings.Join(lines[:len(lines)-1], "\n") + "\n" + good, first, nil},

@@ -16,13 +16,18 @@ const maxPEM = 1 << 20
 // is "" the usual one of their type: RS256, EdDSA, or ES256, ES384, ES512 by
 // curve. At most 1 MiB is read.
 //
+// A certificate whose key usage has neither digitalSignature nor nonRepudiation is
+// passed over, whatever its dates: its key signs certificates, and no tokens (RFC 5280
+// §4.2.1.3). So a chain file gives the key of its leaf.
+//
 // A certificate that has expired is refused. That is judged once: a key does not
 // expire later on. A jwks.FileSet heeds the dates of its certificates as long as it
 // runs.
 //
 // Bundles in the wild are sloppy. Text around the blocks, blocks glued together
-// in one line and END lines that lack a dash are read, because they leave no
-// doubt about what is meant. Anything else that is not RFC 7468 is an error
+// in one line, END lines that lack a dash, line ends that an environment variable
+// writes as \n, and a SubjectPublicKeyInfo labelled "RSA PUBLIC KEY" are read, because
+// they leave no doubt about what is meant. Anything else that is not RFC 7468 is an error
 // that names the line. One bad block fails the bundle. Private keys are refused.
 func ParsePEM(bundle []byte, alg string) ([]*Key, error) {
 	if len(bundle) > maxPEM {
@@ -38,16 +43,24 @@ func ParsePEM(bundle []byte, alg string) ([]*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: line %d: %w", errPEM, block.Line, err)
 		}
-		keys = append(keys, k)
+		if k != nil {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%w: all certificates are for signing certificates alone (their key usage lacks digitalSignature)", errPEM)
 	}
 	return keys, nil
 }
 
-// keyOf parses a block into a Key.
+// keyOf parses a block into a Key, nil if it is a certificate whose key signs no tokens.
 func keyOf(block *pem.Block, alg string) (*Key, error) {
 	material, cert, err := block.PublicKey()
 	if err != nil {
 		return nil, err
+	}
+	if cert != nil && !pem.SignsData(cert) {
+		return nil, nil
 	}
 	if cert != nil && time.Now().After(cert.NotAfter) {
 		return nil, fmt.Errorf("the certificate expired on %s", cert.NotAfter.Format(time.DateOnly))

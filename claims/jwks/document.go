@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -59,6 +60,9 @@ func noUsableKey(notes []note) error {
 // object; those that can't be used are skipped with a reason.
 func (r rules) parseSet(text []byte, known map[identity]*claims.Key) (entries []entry, notes []note, err error) {
 	// Two steps: a fault of the text fails the document, a fault of a key that key.
+	// RFC 8259 §8.1: a byte order mark must not be written, and may be ignored. It is
+	// what some editors put before a file, and it can't change what follows.
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	doc, err := object(text, r.bounds())
 	if err != nil {
 		return nil, nil, err

@@ -9,7 +9,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/claims/internal/pem"
 )
 
-// parsePEM reads a bundle. One bad block fails it; a certificate that is not valid
+// parsePEM reads a bundle. One bad block fails it. A certificate that signs certificates
+// alone is passed over, as by claims.ParsePEM; one that is not valid
 // now is not bad. A block that stood there before keeps its key.
 func parsePEM(f file, c FilesConfig, known map[identity]*claims.Key) (entries []entry, err error) {
 	blocks, err := pem.Read(f.data)
@@ -24,6 +25,9 @@ func parsePEM(f file, c FilesConfig, known map[identity]*claims.Key) (entries []
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", block.Line, err)
 		}
+		if e.key == nil {
+			continue // a CA's, as in claims.ParsePEM
+		}
 		if e.dates != nil {
 			e.dates.where = fmt.Sprintf("%s: line %d", f.path, block.Line)
 		}
@@ -36,6 +40,9 @@ func entryOf(block *pem.Block, alg string, known map[identity]*claims.Key) (e en
 	material, cert, err := block.PublicKey()
 	if err != nil {
 		return e, err
+	}
+	if cert != nil && !pem.SignsData(cert) {
+		return e, nil
 	}
 	if alg == "" {
 		alg = pem.UsualAlgorithm(material)

@@ -3,12 +3,17 @@ package jwks_test
 import (
 	"context"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -245,6 +250,45 @@ func TestOneKeySeveralAlgorithms(t *testing.T) {
 			if want := slices.Contains(row.want, alg); err != nil || (len(keys) == 1) != want || want && keys[0].Algorithm() != alg {
 				t.Errorf("%v, %s: %v, %v", row.algorithms, alg, keys, err)
 			}
+		}
+	}
+}
+
+// TestByteOrderMark: some editors write one before a file, and a parser may ignore it
+// (RFC 8259 §8.1).
+func TestByteOrderMark(t *testing.T) {
+	if keys, _, err := jwks.ReadTwice([]byte("\ufeff"+setOf(edJWK(1, "one"))), 10); err != nil || len(keys) != 1 {
+		t.Errorf("%v, %v", keys, err)
+	}
+}
+
+// TestChainFile: in a file with a leaf and its CA, only the leaf's key verifies tokens, as
+// with claims.ParsePEM, also when the CA has expired.
+func TestChainFile(t *testing.T) {
+	chain := func(usage x509.KeyUsage, seed byte, life time.Duration) string {
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(life), KeyUsage: usage}
+		der, err := x509.CreateCertificate(nil, template, template, ed(seed).Public(), ed(seed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	}
+	for _, life := range []time.Duration{time.Hour, -time.Hour} {
+		file := filepath.Join(t.TempDir(), "chain.pem")
+		text := chain(x509.KeyUsageDigitalSignature, 1, time.Hour) + chain(x509.KeyUsageCertSign, 2, life)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		set, err := jwks.NewFiles(jwks.FilesConfig{Paths: []string{file}, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := claims.ParsePEM([]byte(text), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := set.Keys(t.Context(), claims.Header{Algorithm: "EdDSA"}); err != nil || len(keys) != 1 || len(parsed) != 1 {
+			t.Errorf("a CA that lives for %v: %v, %v; ParsePEM %v", life, keys, err, parsed)
 		}
 	}
 }

@@ -24,6 +24,10 @@ type Block struct {
 // Read splits a bundle into its blocks. What it forgives is what claims.ParsePEM
 // says. An error names the line.
 func Read(bundle []byte) ([]*Block, error) {
+	// From environment variables line ends come as the two characters \n. A backslash
+	// can be nothing else here: base64 and the labels have none.
+	bundle = bytes.ReplaceAll(bundle, []byte(`\r\n`), []byte("\n"))
+	bundle = bytes.ReplaceAll(bundle, []byte(`\n`), []byte("\n"))
 	r := reader{rest: bundle, line: 1}
 	var blocks []*Block
 	for {
@@ -47,7 +51,15 @@ func Read(bundle []byte) ([]*Block, error) {
 func (b *Block) PublicKey() (key any, cert *x509.Certificate, err error) {
 	switch b.Label {
 	case "RSA PUBLIC KEY":
-		key, err = x509.ParsePKCS1PublicKey(b.DER)
+		if key, err = x509.ParsePKCS1PublicKey(b.DER); err != nil {
+			// Perl's CryptX puts a SubjectPublicKeyInfo under this label. The two forms
+			// can't be mistaken for each other.
+			if spki, other := x509.ParsePKIXPublicKey(b.DER); other == nil {
+				if public, ok := spki.(*rsa.PublicKey); ok {
+					key, err = public, nil
+				}
+			}
+		}
 	case "PUBLIC KEY":
 		key, err = x509.ParsePKIXPublicKey(b.DER)
 	case "CERTIFICATE":
@@ -55,14 +67,42 @@ func (b *Block) PublicKey() (key any, cert *x509.Certificate, err error) {
 			key = cert.PublicKey
 		}
 	case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY":
-		err = fmt.Errorf("block %+.64q: a verifier must not hold private keys: give it the public half", b.Label)
+		err = fmt.Errorf("block %+.64q: a verifier must not hold private keys: give it the public half (openssl pkey -in FILE -pubout)", b.Label)
+	case "EC PARAMETERS":
+		err = fmt.Errorf("block %+.64q is not a key: leave it out, and name the curve in the key (openssl ec -in FILE -param_enc named_curve)", b.Label)
 	default:
 		err = fmt.Errorf("block %+.64q is not a public key", b.Label)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, b.hint(err)
 	}
 	return key, cert, nil
+}
+
+// The object ids by which keys are known that crypto/x509 does not read.
+var (
+	oidRSAPSS     = []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a} // RFC 4055 §3.1
+	oidPrimeField = []byte{0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x01, 0x01}             // RFC 3279 §2.3.5, in explicit parameters
+)
+
+// hint adds the way out to why a key can't be read, where it is known.
+func (b *Block) hint(err error) error {
+	switch {
+	case b.Label != "PUBLIC KEY":
+		return err
+	case bytes.Contains(b.DER, oidRSAPSS):
+		return fmt.Errorf("%w: it is an RSA-PSS key; for PS256 use a plain RSA key (openssl genpkey -algorithm RSA)", err)
+	case bytes.Contains(b.DER, oidPrimeField):
+		return fmt.Errorf("%w: it spells its curve out; name the curve (openssl ec -param_enc named_curve)", err)
+	}
+	return err
+}
+
+// SignsData reports whether a certificate's key may sign anything but certificates. A key
+// whose usage is given and has neither bit is a CA's: it signs no token (RFC 5280
+// §4.2.1.3). A chain file has one behind its leaf.
+func SignsData(cert *x509.Certificate) bool {
+	return cert.KeyUsage == 0 || cert.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) != 0
 }
 
 // UsualAlgorithm returns the algorithm that a key is used with if nothing else

@@ -26,7 +26,7 @@
 //   - a key has at most 256 members, those of inner objects included, none of them
 //     twice, and nests at most 32 levels deep;
 //   - a member that is null is absent: serialisers write null for what is not set;
-//   - use, if present, must be sig; key_ops, if present, must hold verify, and may
+//   - use, if present, must be sig or one of Config.Uses; key_ops, if present, must hold verify, and may
 //     also hold sign (RFC 7517 §4.2, §4.3). An empty key_ops is for nothing, so its
 //     key is skipped, and the log says what the issuer should write;
 //   - alg must be among the algorithms of the configuration and fit the key. A key

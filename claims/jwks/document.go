@@ -21,6 +21,7 @@ var (
 type rules struct {
 	algorithms []string
 	each       bool // the operator has named the algorithms: jwk.bind
+	uses       []string // values of use besides sig
 	maxKeys    int
 }
 

@@ -62,8 +62,8 @@ func (j *jwk) bind(r rules) ([]string, error) {
 	switch {
 	case j.fitting() == nil:
 		return nil, fmt.Errorf("%w: kty %s, crv %s is not supported", errKey, quoted(j.kty), quoted(j.crv))
-	case j.use != "" && j.use != "sig":
-		return nil, fmt.Errorf("%w: use is %s, not sig", errKey, quoted(j.use))
+	case j.use != "" && j.use != "sig" && !slices.Contains(r.uses, j.use):
+		return nil, fmt.Errorf("%w: use is %s, not sig, and not in Config.Uses", errKey, quoted(j.use))
 	case j.ops != nil && len(j.ops) == 0:
 		// Some serialisers write it for an absent list. What it says is that the key is for
 		// nothing, and nobody but the issuer knows which is meant.

@@ -78,7 +78,7 @@ func New(c Config) (*Set, error) {
 	s := &Set{
 		keeper:  keeper{logger: c.Logger, source: c.URL + c.Issuer, maxStale: c.MaxStale},
 		from:    newFetcher(c),
-		rules:   rules{algorithms: c.Algorithms, each: named, maxKeys: c.MaxKeys},
+		rules:   rules{algorithms: c.Algorithms, each: named, uses: c.Uses, maxKeys: c.MaxKeys},
 		begin:   time.Now(),
 		overdue: c.MinInterval + 2*c.Timeout,
 		absent:  make(map[string]time.Time),

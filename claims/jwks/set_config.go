@@ -35,6 +35,10 @@ type Config struct {
 	// EdDSA (RFC 9864). HMAC is not possible.
 	Algorithms []string
 
+	// Uses are further values of use by which keys are taken, besides sig and none:
+	// "jwt-svid" for the bundles of SPIFFE, which write it for keys of tokens.
+	Uses []string
+
 	// Client fetches; [http.DefaultClient] if nil. It is copied. Its CheckRedirect is
 	// not used: redirects stay within the origin, and are 3 at most.
 	Client *http.Client
@@ -108,6 +112,10 @@ func (c Config) settled() (Config, error) {
 		}
 	}
 	c.Algorithms = m.algorithms(c.Algorithms)
+	c.Uses = slices.Clone(c.Uses)
+	if slices.Contains(c.Uses, "") || slices.Contains(c.Uses, "enc") {
+		m.add("Uses has an empty value or enc, which is for encryption")
+	}
 	m.within("Refresh", &c.Refresh, 15*time.Minute, time.Second, 24*time.Hour)
 	m.within("MinInterval", &c.MinInterval, time.Second, 100*time.Millisecond, 30*time.Second)
 	m.within("Timeout", &c.Timeout, 5*time.Second, 100*time.Millisecond, time.Minute)

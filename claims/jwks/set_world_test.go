@@ -292,3 +292,32 @@ func TestChainFile(t *testing.T) {
 		}
 	}
 }
+
+// TestUses: SPIFFE's bundles have keys for tokens with use jwt-svid, and keys for
+// certificates with x509-svid (SPIFFE Trust Domain and Bundle §4.2.2).
+func TestUses(t *testing.T) {
+	s := start(t, false, map[string]http.HandlerFunc{"/": text(setOf(
+		jwkOf(ed(1).Public(), "token", object{"use": "jwt-svid"}), jwkOf(ed(2).Public(), "certificate", object{"use": "x509-svid"}),
+		jwkOf(ed(3).Public(), "usual", object{"use": "sig"})))})
+	for _, row := range []struct{ uses, want []string }{
+		{nil, []string{"usual"}}, {[]string{"jwt-svid"}, []string{"token", "usual"}},
+	} {
+		set, err := jwks.New(jwks.Config{URL: s.URL, Uses: row.uses, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(set.Close)
+		for _, kid := range []string{"token", "certificate", "usual"} {
+			keys, err := set.Keys(t.Context(), claims.Header{Algorithm: "EdDSA", KeyID: kid})
+			if err != nil || (len(keys) == 1) != slices.Contains(row.want, kid) {
+				t.Errorf("%v, %s: %v, %v", row.uses, kid, keys, err)
+			}
+		}
+	}
+	for _, bad := range []string{"", "enc"} {
+		if set, err := jwks.New(jwks.Config{URL: s.URL, Uses: []string{bad}}); err == nil {
+			set.Close()
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}

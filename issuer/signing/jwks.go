@@ -23,10 +23,12 @@ const (
 
 // JWKS serves the public halves of the keys that a window offers as a JWK Set,
 // RFC 7517 §5. Private keys and secrets are never in it. It answers GET and HEAD
-// with Cache-Control and an ETag, and answers 503 while the schedule has no keys.
+// with Cache-Control and an ETag, and answers 503 while the schedule has no keys. Pages
+// of every origin may read it (CORS): public keys are public.
 func (s *Schedule) JWKS(w Window) http.Handler {
 	keys := s.keyring(w)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // also on errors, so that a page sees their status
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			w.WriteHeader(http.StatusMethodNotAllowed)

@@ -66,7 +66,7 @@ func TestJWKS(t *testing.T) {
 	if !slices.Equal(kids, want) {
 		t.Errorf("published %v, want %v: %s", kids, want, body)
 	}
-	if h.Get("Cache-Control") != "public, max-age=300" || h.Get("Content-Type") != "application/jwk-set+json" || h.Get("ETag") == "" {
+	if h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Cache-Control") != "public, max-age=300" || h.Get("Content-Type") != "application/jwk-set+json" || h.Get("ETag") == "" {
 		t.Errorf("headers: %v", h)
 	}
 	again := httptest.NewRequest("GET", "/jwks", nil)

@@ -20,7 +20,7 @@ var (
 // rules say what is taken from a document.
 type rules struct {
 	algorithms []string
-	each       bool // the operator has named the algorithms: jwk.bind
+	each       bool     // the operator has named the algorithms: jwk.bind
 	uses       []string // values of use besides sig
 	maxKeys    int
 }

@@ -196,7 +196,7 @@ func (c *copies) try() {
 		c.write(filepath.Join(name, "copy_test.go"), asProgram)
 	}
 	// What is the same as in the repository was vetted there.
-	c.run("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-o", "bin"+string(filepath.Separator), "./...")
+	c.run("go", "test", "-c", "-vet=off", "-trimpath", "-ldflags=-s -w", "-o", "bin"+string(filepath.Separator), "./...")
 	var all sync.WaitGroup
 	for _, name := range c.names {
 		all.Go(func() {

@@ -331,7 +331,7 @@ func TestFlags(t *testing.T) {
 	end()
 	for _, row := range []struct{ args, flag string }{
 		{"-access-ttl 0s", "-access-ttl"}, {"-refresh-ttl x", "-refresh-ttl"}, {"-user nobody", "-user"},
-		{"-user a@example.com:pw:Nobody", "-user"}, {"-user a:pw:1", "-user"}, {"-auth-limit -1", "-auth-limit"},
+		{"-user a@example.com:a-long-password:Nobody", "-user"}, {"-user a:a-long-password:1", "-user"}, {"-auth-limit -1", "-auth-limit"},
 		{"-party-member sub", "-party-member"}, {"-addr nowhere", "-addr"}, {"-outbox /dev/null/x", "-outbox"},
 		{"-two-factor a@example.com:x", "-two-factor"}, {"-two-factor a@example.com", "-two-factor"},
 		{"-mail-limit 0", "-mail-limit"}, {"-mail-limit many", "-mail-limit"}, {"-mail-limit 101", "-mail-limit"}, {"-lead 1h", "-lead"}, {"-lead 0s -keys KEYS", "-lead"},
@@ -339,19 +339,19 @@ func TestFlags(t *testing.T) {
 		{"-recovery-page app.example/reset", "-recovery-page"}, {"-recovery-page http://app.example/", "-recovery-page"},
 		{"-recovery-page https://app.example/#x", "-recovery-page"}, {"-recovery-page https://me@app.example/", "-recovery-page"},
 		{"-origin *", "-origin"}, {"-origin null", "-origin"}, {"-origin https://app.example/", "-origin"}, {"-origin https://*.app.example", "-origin"},
-		{"-origin app.example", "-origin"}, {"-origin https://APP.example", "-origin"}, {"-user a@example.com:pw:1@0", "-user"},
+		{"-origin app.example", "-origin"}, {"-origin https://APP.example", "-origin"}, {"-user a@example.com:a-long-password:1@0", "-user"},
 		{"next", "-keys"}, {"next -keys KEYS -in -1s", "-in"}, {"next -keys KEYS -in soon", "-in"}, {"next -keys FOREIGN", "-keys"},
 		{"next -keys KEYS -public KEYS/public.pem", "-public"}, {"next -keys KEYS -public /dev/null/x", "-public"}, {"next -keys /dev/null/x", "-keys"},
 		{"next -keys KEYS more", "more"}, {"resource", "-keys"}, {"resource -keys /nowhere", "-keys"}, {"resource -keys EMPTY", "-keys"},
 		{"resource -keys KEYS", "-keys"}, {"resource -keys testdata/older.pem -party Nobody", "-party"}, {"resource -keys testdata/older.pem -refresh 1ms", "-refresh"},
 		{"resource -keys testdata/older.pem -party-member sub", "-party-member"}, {"resource -keys testdata/older.pem -addr x", "-addr"}, {"resource more", "more"},
-		{"-user a@example.com:pw:1 -user A@example.com:pw:1", "-user"}, {"-nonsense", "-nonsense"}, {"more", "more"},
+		{"-user a@example.com:a-long-password:1 -user A@example.com:a-long-password:1", "-user"}, {"-nonsense", "-nonsense"}, {"more", "more"},
 	} {
 		var out, errs bytes.Buffer
 		if got := run(ended, strings.Fields(dirs.Replace(row.args)), &out, &errs); got != 2 || !strings.Contains(errs.String(), row.flag) || out.Len() > 0 {
 			t.Errorf("%s: exit status %d, %s%s", row.args, got, &out, &errs)
 		}
-		if strings.Contains(errs.String(), "pw") {
+		if strings.Contains(errs.String(), "a-long-password") {
 			t.Errorf("%s: the password is printed: %s", row.args, &errs)
 		}
 	}

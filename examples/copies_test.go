@@ -345,10 +345,10 @@ func identityProvider(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var server *httptest.Server
-	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/.well-known/openid-configuration" {
-			fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, server.URL, server.URL+"/keys")
+			self := "http://" + r.Host
+			fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, self, self+"/keys")
 			return
 		}
 		fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","alg":"EdDSA","x":%q}]}`, base64.RawURLEncoding.EncodeToString(public))

@@ -33,7 +33,7 @@ func runTour(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	served := make(chan error, 1)
 	go func() { served <- serve(ctx, listener, app) }()

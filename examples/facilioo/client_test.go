@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -25,9 +27,19 @@ import (
 
 func init() { rounds = 1000 } // the race detector makes 100,000 too slow
 
-// start runs the server as a shell would, and returns where it listens. At the
-// end of the test it must stop cleanly.
+// start runs the server as a shell would, and returns where it listens. Without
+// -keys it gets a directory of one key, which all tests share.
 func start(t *testing.T, args ...string) string {
+	t.Helper()
+	if !slices.Contains(args, "-keys") {
+		args = append(args, "-keys", keyDir(t, "20200101T000000Z.pem"))
+	}
+	return startAsTold(t, args...)
+}
+
+// startAsTold is start without a key that it is not told of. At the end of the
+// test the server must stop cleanly.
+func startAsTold(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	out, in := io.Pipe()
@@ -94,12 +106,35 @@ func (p *noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// oneKey is a schedule of one key. Making it takes long, so all tests share it.
-var oneKey = sync.OnceValue(func() *signing.Schedule {
+// onePrivate is a key. Making one takes long, so tests share it.
+var onePrivate = sync.OnceValue(func() *rsa.PrivateKey {
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(err)
 	}
+	return private
+})
+
+// keyDir makes a directory with that key in a file of this name.
+func keyDir(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "keys")
+	der, err := x509.MarshalPKCS8PrivateKey(onePrivate())
+	if err == nil {
+		err = os.Mkdir(dir, 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// oneKey is a schedule of that key alone.
+var oneKey = sync.OnceValue(func() *signing.Schedule {
+	private := onePrivate()
 	key, err := signing.NewKey("RS256", private, time.Time{})
 	if err != nil {
 		panic(err)

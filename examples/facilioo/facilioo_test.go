@@ -243,7 +243,7 @@ func TestSwitches(t *testing.T) {
 	for _, body := range []string{`{"refreshToken":{}}`, `{"refreshToken":{"token":1}}`, `{"refreshToken":{"token":"x","more":1}}`, `{"refreshToken":["x"]}`} {
 		c.expect(400, "POST", "/api/auth/refresh", body)
 	}
-	without := &client{t: t, base: start(t)}
+	without := &client{t: t, base: startAsTold(t)} // and with a key that ends with the process
 	without.expect(400, "POST", "/api/auth/refresh", `{"refreshToken":{"token":"x"}}`)
 }
 

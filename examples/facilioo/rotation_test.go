@@ -129,12 +129,12 @@ func signer(t *testing.T, keys *signing.Schedule, token string) string {
 
 // TestPublishedKeys reads the public halves in every form, and lets in by each.
 func TestPublishedKeys(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	for _, in := range []string{"0s", "1h", "2h"} {
+		next(t, "-keys", dir, "-in", in)
+	}
 	for _, glued := range []bool{false, true} {
-		dir := filepath.Join(t.TempDir(), "keys")
 		args := []string{"-user", manager, "-keys", dir, "-lead", "1s"}
-		for _, in := range []string{"0s", "1h", "2h"} {
-			next(t, "-keys", dir, "-in", in)
-		}
 		if glued {
 			args = append(args, "-glued-keys")
 		}
@@ -231,9 +231,8 @@ func keyDirs(t *testing.T) *strings.Replacer {
 	t.Helper()
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
-	next(t, "-keys", at("KEYS"), "-in", "0s")
-	next(t, "-keys", at("LATER"), "-in", "1h")
-	next(t, "-keys", at("OPEN"), "-in", "0s")
+	later := time.Now().UTC().Add(time.Hour).Format("20060102T150405Z") + ".pem"
+	keys, open, notYet := keyDir(t, "20200101T000000Z.pem"), keyDir(t, "20200101T000000Z.pem"), keyDir(t, later)
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -251,12 +250,8 @@ func keyDirs(t *testing.T) *strings.Replacer {
 	if err := os.WriteFile(filepath.Join(at("FOREIGN"), "20200101T000000Z.pem"), foreign, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	open, err := filepath.Glob(filepath.Join(at("OPEN"), "*.pem"))
-	if err != nil || len(open) != 1 {
-		t.Fatal(open, err)
-	}
-	if err := os.Chmod(open[0], 0o644); err != nil {
+	if err := os.Chmod(filepath.Join(open, "20200101T000000Z.pem"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer("KEYS", at("KEYS"), "EMPTY", at("EMPTY"), "FOREIGN", at("FOREIGN"), "LATER", at("LATER"), "OPEN", at("OPEN"))
+	return strings.NewReplacer("KEYS", keys, "EMPTY", at("EMPTY"), "FOREIGN", at("FOREIGN"), "LATER", notYet, "OPEN", open)
 }

@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -247,32 +249,31 @@ func TestFilesChange(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "k.json")
 		sets := []string{setOf(edJWK(1, "a"), edJWK(2, "a2")), setOf(edJWK(3, "b"), edJWK(4, "b2"))}
 		write(t, path, sets[0])
-		files, err := jwks.NewFiles(jwks.FilesConfig{Paths: []string{path}, Interval: 100 * time.Millisecond, Logger: silent})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan struct{})
-		time.AfterFunc(time.Second, func() { close(done) })
+		files := openFiles(t, path)
+		var written atomic.Bool
 		var all sync.WaitGroup
+		all.Go(func() {
+			for !written.Load() {
+				files.LookWhile(func() {}) // much more often than an Interval allows
+				runtime.Gosched()
+			}
+		})
 		for range 4 {
 			all.Go(func() {
-				for {
-					select {
-					case <-done:
-						return
-					default:
-					}
+				for !written.Load() {
 					keys, err := files.Keys(t.Context(), claims.Header{Algorithm: "EdDSA"})
 					if err != nil || len(keys) != 2 || keys[0].ID()+"2" != keys[1].ID() {
 						t.Errorf("got %v, %v", keys, err)
 						return
 					}
+					runtime.Gosched()
 				}
 			})
 		}
-		for i := 1; i < 1000; i++ {
+		for i := 1; i < 200; i++ {
 			write(t, path, sets[i%2]) // in place: sometimes empty, sometimes half
 		}
+		written.Store(true)
 		all.Wait()
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -230,12 +231,16 @@ func TestRoundTrip(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
-			for i := range 200 {
+			n := 100
+			if os.Getenv("GATEHOUSE_LONG") != "" {
+				n = 5000
+			}
+			for i := range n {
 				use := []claims.Use{claims.Access, claims.Access, claims.Refresh}[i%3]
 				roundTrip(t, r, d, use, randomWide(r))
 				roundTrip(t, r, d, use, struct{}{})
 			}
-			for range 50 {
+			for range n / 4 {
 				roundTrip(t, r, d, claims.Access, map[string]any{
 					"own": randomText(r), "n": json.Number("1.50"), "id": json.Number("9007199254740993"), "z": nil, "list": []any{randomText(r), true}, "deep": map[string]any{"Iss": "x", "sub": randomText(r)},
 				})

@@ -19,8 +19,8 @@ import (
 
 func init() { rounds = 1000 } // the race detector makes 100,000 too slow
 
-// start runs the server as a shell would, and returns where it listens. At the
-// end of the test it must stop cleanly.
+// start runs the server as a shell would, though with a key that all tests share,
+// and returns where it listens. At the end of the test it must stop cleanly.
 func start(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -28,7 +28,7 @@ func start(t *testing.T, args ...string) string {
 	status := make(chan int, 1)
 	var stderr bytes.Buffer
 	go func() {
-		status <- run(ctx, args, in, &stderr)
+		status <- runWith(ctx, func() (*signing.Schedule, error) { return oneKey(), nil }, args, in, &stderr)
 		in.Close()
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')

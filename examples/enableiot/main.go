@@ -40,6 +40,11 @@ func main() {
 
 // run serves until ctx ends, and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return runWith(ctx, newKey, args, stdout, stderr)
+}
+
+// runWith is run with keys from elsewhere: making one takes a tenth of a second.
+func runWith(ctx context.Context, keys func() (*signing.Schedule, error), args []string, stdout, stderr io.Writer) int {
 	addr, c, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -48,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	var handler http.Handler
-	if c.Keys, err = newKey(); err == nil {
+	if c.Keys, err = keys(); err == nil {
 		handler, err = New(c)
 	}
 	if err != nil {

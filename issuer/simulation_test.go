@@ -20,9 +20,9 @@ import (
 	"github.com/gatehouse-go/gatehouse/issuer/signing"
 )
 
-// simHours is how much is simulated: half a day, and a month with GATEHOUSE_LONG=1,
+// simHours is how much is simulated: a day, and a month with GATEHOUSE_LONG=1,
 // which takes a minute.
-var simHours = 12
+var simHours = 24
 
 func init() {
 	if os.Getenv("GATEHOUSE_LONG") != "" {

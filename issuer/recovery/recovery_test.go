@@ -438,7 +438,7 @@ func TestLogger(t *testing.T) {
 			t.Fatal(ok, err)
 		}
 	}
-	if line := log.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, "recovery: blocked") || strings.Contains(line, "ann") {
+	if line := log.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, "recovery: blocked") || strings.Contains(line, "ann@") {
 		t.Errorf("%q", line)
 	}
 }
@@ -454,7 +454,7 @@ func TestAtRest(t *testing.T) {
 	}
 	for _, r := range store.swaps {
 		all := fmt.Sprintf("%s %s %s", r.Session, r.Subject, r.Data)
-		if strings.Contains(all, code) || strings.Contains(all, "ann") || strings.Contains(all, "example") {
+		if strings.Contains(all, code) || strings.Contains(all, "ann@") || strings.Contains(all, "example") {
 			t.Errorf("LO-30 in plain text: %s", all)
 		}
 		if len(r.Session) > 32 {

@@ -94,6 +94,13 @@ func (s *scanner) peek() byte {
 }
 
 func (s *scanner) space() {
+	// Tokens are written without white space: the check is inlined, the loop is not.
+	if s.at < len(s.text) && s.text[s.at] <= ' ' {
+		s.skip()
+	}
+}
+
+func (s *scanner) skip() {
 	for s.at < len(s.text) {
 		switch s.text[s.at] {
 		case ' ', '\t', '\n', '\r':
@@ -185,7 +192,12 @@ var nameSeed = maphash.MakeSeed()
 func (t *nameTable) has(before []Member, name []byte) bool {
 	const few = 16
 	if len(before) < few {
-		return slices.ContainsFunc(before, func(m Member) bool { return bytes.Equal(m.Name, name) })
+		for i := range before {
+			if string(before[i].Name) == string(name) { // compares, and copies nothing
+				return true
+			}
+		}
+		return false
 	}
 	if 2*len(before) >= len(*t) {
 		// Never more than half full, so that a search ends soon.
@@ -305,6 +317,15 @@ func (s *scanner) digits() bool {
 	return s.at > start
 }
 
+// plain tells the bytes that stand for themselves in a string: ASCII without control
+// characters, the quote and the backslash.
+var plain = func() (is [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		is[c] = c != '"' && c != '\\'
+	}
+	return is
+}()
+
 // str reads a string and returns what stands between its quotes, and whether
 // that contains escapes.
 func (s *scanner) str() (raw []byte, escaped bool, err error) {
@@ -314,6 +335,14 @@ func (s *scanner) str() (raw []byte, escaped bool, err error) {
 	s.at++
 	start := s.at
 	for s.at < len(s.text) {
+		// Nearly all strings are plain ASCII, so most bytes go through here.
+		text, at := s.text, s.at
+		for at < len(text) && plain[text[at]] {
+			at++
+		}
+		if s.at = at; at == len(text) {
+			break
+		}
 		// All of RFC 3629 in one place: encodings that are too long, surrogates and what
 		// lies beyond U+10FFFF are RuneError of size 1 to DecodeRune.
 		switch c := s.text[s.at]; {
@@ -327,8 +356,6 @@ func (s *scanner) str() (raw []byte, escaped bool, err error) {
 			}
 		case c < ' ':
 			return nil, false, s.syntax("control character in a string")
-		case c < utf8.RuneSelf:
-			s.at++
 		default:
 			r, size := utf8.DecodeRune(s.text[s.at:])
 			if r == utf8.RuneError && size == 1 {

@@ -70,7 +70,7 @@ func (r *appReader) readLoose(members []strict.Member, app reflect.Value) error 
 		}
 		v, err := anyOf(m.Value)
 		if err != nil {
-			return fmt.Errorf("%w %s", errMemberType, quoted(string(m.Name)))
+			return malformed(m, "a value that can be held")
 		}
 		all[string(m.Name)] = v
 	}
@@ -106,7 +106,7 @@ func (s *structReader) fill(members []strict.Member, v reflect.Value) error {
 			}
 			// The cause is left out: a type that reads itself may quote a stranger's text.
 			if err := f.read(m.Value, v.FieldByIndex(f.index)); err != nil {
-				return fmt.Errorf("%w: %s", errMemberType, quoted(f.name))
+				return refuse(errMemberType, f.name, words("what its field in App takes"), kindOf(m.Value), "Claims.App")
 			}
 		}
 	}
@@ -120,6 +120,23 @@ func (s *structReader) read(raw []byte, v reflect.Value) error {
 		return errMemberType
 	}
 	return s.fill(members, v)
+}
+
+// kindOf says what a JSON value is.
+func kindOf(raw []byte) words {
+	switch raw[0] {
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
 }
 
 func isNull(raw []byte) bool   { return raw[0] == 'n' }

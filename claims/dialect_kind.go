@@ -29,6 +29,14 @@ type hasRule struct {
 	values []string // any of them; all if there is none
 }
 
+// expected says which values pass.
+func (r *hasRule) expected() any {
+	if len(r.values) == 0 {
+		return words("any value")
+	}
+	return r.values
+}
+
 // settleKinds fills in what tells kinds apart, and returns the mistakes in it.
 func (d *Dialect) settleKinds() (mistakes []error) {
 	mistake := func(format string, a ...any) {
@@ -110,14 +118,14 @@ func (r *kindRules) check(typ string, members []strict.Member) error {
 		value := memberOf(members, rule.member)
 		switch {
 		case value == nil:
-			return fmt.Errorf("%w: access tokens have a member %s", errKind, quoted(rule.member))
+			return refuse(errKind, rule.member, rule.expected(), nil, "Dialect.AccessHas")
 		case len(rule.values) > 0 && !slices.Contains(rule.values, plainText(value)):
-			return fmt.Errorf("%w: member %s is %s", errKind, quoted(rule.member), quoted(plainText(value)))
+			return refuse(errKind, rule.member, rule.expected(), value, "Dialect.AccessHas")
 		}
 	}
 	for _, name := range r.lacks {
 		if memberOf(members, name) != nil {
-			return fmt.Errorf("%w: access tokens have no member %s", errKind, quoted(name))
+			return refuse(errKind, name, noMember, oneMember, "Dialect.AccessLacks")
 		}
 	}
 	if !r.marks || tellsKind(typ) {
@@ -158,17 +166,19 @@ func (r *kindRules) checkMarks(members []strict.Member) error {
 			case "nonce", "at_hash", "c_hash", "s_hash":
 				// OpenID Connect Core §2, §3.3.2.11; Financial-grade API Part 2 §5.1.1. They tie
 				// an ID token to a login, a code and an access token.
-				return fmt.Errorf("%w: it has %s, as ID tokens do", errKind, name)
+				return refuse(errKind, name, noMember, oneMember, noneID)
 			case "events":
 				// RFC 8417 §2.2, OpenID Connect Back-Channel Logout §2.4.
-				return fmt.Errorf("%w: it has events, as logout tokens do", errKind)
+				return refuse(errKind, name, noMember, oneMember, noneLogout)
 			case "auth_time":
 				authenticated = true
 			case "scope", "scp", "client_id", "cid":
 				client = true
 			default:
-				if other := kindNamed(m.Value); other != "" {
-					return fmt.Errorf("%w: its %s says %s", errKind, name, other)
+				if word, ok := strict.Text(m.Value); ok {
+					if other := kindNamed(word); other != "" {
+						return refuse(errKind, name, words("a word of access tokens"), m.Value, "none: "+other)
+					}
 				}
 			}
 		default:
@@ -180,7 +190,7 @@ func (r *kindRules) checkMarks(members []strict.Member) error {
 	// Keycloak's access tokens have auth_time, beside scope. An ID token has neither
 	// scope nor client_id.
 	if authenticated && !client {
-		return fmt.Errorf("%w: it has auth_time and neither scope nor client, as ID tokens do", errKind)
+		return refuse(errKind, "auth_time", words("scope or client_id beside it"), words("neither"), noneID)
 	}
 	return nil
 }
@@ -188,18 +198,38 @@ func (r *kindRules) checkMarks(members []strict.Member) error {
 // kindNamed returns the kind that a word names, if that is not access: "Refresh" and
 // "Offline" of Keycloak, "refresh" of Flask-JWT-Extended and Simple JWT, "id" of
 // Amazon Cognito, and the like.
-func kindNamed(raw []byte) string {
-	word, ok := strict.Text(raw)
-	if !ok || len(word) > 32 {
+func kindNamed(word string) string {
+	if len(word) > 32 {
 		return ""
 	}
 	switch strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(word)) {
 	case "refresh", "refreshtoken", "refreshjwt", "rt", "rt+jwt", "offline", "offlinetoken":
-		return "refresh"
+		return "refresh token"
 	case "id", "idtoken", "idjwt":
 		return "ID token"
 	case "logout", "logouttoken", "logout+jwt":
-		return "logout"
+		return "logout token"
+	}
+	return ""
+}
+
+// otherType names what a typ stands for if no Dialect should take it for access: those
+// of RFC 8725 §3.11, each registered for one kind. All others may be the issuer's word
+// for access tokens.
+func (d *Dialect) otherType(typ string) string {
+	if sameMediaType(typ, d.RefreshType) {
+		return noneRefresh
+	}
+	switch strings.ToLower(bareType(typ)) {
+	case "rt+jwt", "refresh", "refresh+jwt":
+		return noneRefresh
+	case "logout+jwt":
+		return noneLogout
+	case "id_token", "id+jwt", "id_token+jwt":
+		return noneID
+	case "dpop+jwt", "secevent+jwt", "kb+jwt", "token-introspection+jwt", "oauth-authz-req+jwt",
+		"client-authentication+jwt", "entity-statement+jwt", "userinfo+jwt":
+		return "none: another kind of token"
 	}
 	return ""
 }

@@ -26,6 +26,33 @@ const (
 // date in milliseconds that is taken for seconds lies far beyond it.
 const lastSecond = 253402300799
 
+// form says what f reads.
+func (f TimeFormat) form() words {
+	switch f {
+	case RFC3339:
+		return "an RFC 3339 string in UTC"
+	case Milliseconds:
+		return "a number of milliseconds since 1970"
+	default:
+		return "a number of seconds since 1970"
+	}
+}
+
+// read is parse for a member of a token.
+func (f TimeFormat) read(member string, raw []byte) (time.Time, error) {
+	at, reason := f.parse(raw)
+	if reason == nil {
+		return at, nil
+	}
+	no := refuse(reason, member, f.form(), raw, noneMalformed)
+	for other := Seconds; other <= RFC3339; other++ {
+		if t, err := other.parse(raw); err == nil && t.Year() < 3000 {
+			no.Field = "Dialect.Time"
+		}
+	}
+	return time.Time{}, no
+}
+
 // parse reads a date as f writes it. A date outside of 1970 to 9999 is refused, so
 // that no conversion and no comparison can wrap. Zero is a date like any other: the
 // first moment of 1970, a NumericDate in the past (RFC 7519 §2). Keycloak before
@@ -44,12 +71,12 @@ func (f TimeFormat) parse(raw []byte) (time.Time, error) {
 // parseNumber reads a JSON number that counts 1/perSecond seconds.
 func parseNumber(raw []byte, perSecond int64) (time.Time, error) {
 	if !isNumber(raw) {
-		return time.Time{}, fmt.Errorf("%w: a date must be a number", errMemberType)
+		return time.Time{}, errMemberType
 	}
 	// Integers first: they are exact, where a float64 of milliseconds is not.
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		if n < 0 || n/perSecond > lastSecond {
-			return time.Time{}, fmt.Errorf("%w: %s", errDate, quoted(string(raw)))
+			return time.Time{}, errDate
 		}
 		return time.Unix(n/perSecond, n%perSecond*int64(time.Second)/perSecond), nil
 	}
@@ -57,7 +84,7 @@ func parseNumber(raw []byte, perSecond int64) (time.Time, error) {
 	f /= float64(perSecond)
 	// Negated, so that a NaN would fail too.
 	if err != nil || !(f >= 0 && f < lastSecond+1) {
-		return time.Time{}, fmt.Errorf("%w: %s", errDate, quoted(string(raw)))
+		return time.Time{}, errDate
 	}
 	whole, fraction := math.Modf(f)
 	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), nil
@@ -68,7 +95,7 @@ func parseNumber(raw []byte, perSecond int64) (time.Time, error) {
 func parseRFC3339(raw []byte) (time.Time, error) {
 	text, ok := strict.Text(raw)
 	if !ok {
-		return time.Time{}, fmt.Errorf("%w: a date must be an RFC 3339 string", errMemberType)
+		return time.Time{}, errMemberType
 	}
 	// The shape is checked here, the calendar by time.Parse: it knows which months have
 	// 30 days.
@@ -81,7 +108,7 @@ func parseRFC3339(raw []byte) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if !ok || err != nil || t.Unix() < 0 {
-		return time.Time{}, fmt.Errorf("%w: %s", errDate, quoted(text))
+		return time.Time{}, errDate
 	}
 	return t, nil
 }

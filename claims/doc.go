@@ -54,6 +54,23 @@
 // made by broken generators (ROCA), encryption (JWE), and detached and JSON
 // serialisations.
 //
+// # Why a token was refused
+//
+// The text of an error that matches [ErrInvalid] says why, in one line that is always
+// of this form. It is for logs: guards write it at level Debug, and send none of it.
+//
+//	claims: invalid token: RULE: PLACE: expected VALUE, found VALUE: FIELD
+//	claims: invalid token: wrong issuer: iss: expected "https://a", found "https://a/": Config.Issuer
+//
+// PLACE is a member of the payload, a parameter ("header typ"), or a part of the token.
+// What the token says is cut and escaped. FIELD is what to set so that such tokens are
+// accepted: a field of [Config] or [Dialect], jwks.Config.Algorithms where the issuer
+// has the key for another algorithm, or Claims.App. "none: WHAT" says that no
+// configuration should accept it, because it is an ID token, expired, or whatever WHAT
+// says.
+//
+// A refused token costs nothing for the text until somebody asks for it.
+//
 // # Several issuers
 //
 // [Join] makes one Verifier of many. Issuers can be added and removed while it works.

@@ -15,31 +15,29 @@ import (
 // An error of [Verifier.Verify] that does not match ErrInvalid says nothing
 // about the token: it could not be checked (keys out of reach, context ended).
 // A caller answers 503 and neither admits nor logs anybody out.
-var ErrInvalid = errors.New("claims: invalid token")
+var ErrInvalid = jws.ErrInvalid
 
 // ErrExpired says that the token was genuine in every other respect and its
 // expiry has passed. It is only given after the signature held, so it is never
 // an oracle for forgers. It also matches [ErrInvalid].
 var ErrExpired = fmt.Errorf("%w: expired", ErrInvalid)
 
-// The reasons for which a token is refused. They stay unexported because no caller
-// should branch on them: the client learns none, and the log has the text. More of
-// them are in packages jws and strict.
+// The reasons for which a token is refused, each in a refusal. They stay unexported
+// because no caller should branch on them: the client learns none, and the log has the
+// text. More of them are in packages jws and strict.
 var (
-	errTooLarge     = invalid(jws.ErrTooLarge)
-	errType         = invalid(jws.ErrType)
-	errUnknownKey   = refusal("no key fits")
-	errSignature    = refusal("signature does not verify")
-	errMemberType   = refusal("member has the wrong type")
-	errMissing      = refusal("required member is missing")
-	errDate         = refusal("date out of range")
-	errLife         = refusal("would live too long")
-	errNotYet       = refusal("not valid yet")
-	errIssuer       = refusal("wrong issuer")
-	errAudience     = refusal("wrong audience")
-	errKind         = refusal("another kind of token")
-	errUse          = refusal("wrong use")
-	errSubject      = refusal("unacceptable subject")
+	errUnknownKey   = errors.New("no key fits")
+	errSignature    = errors.New("signature does not verify")
+	errMemberType   = errors.New("member has the wrong type")
+	errMissing      = errors.New("required member is missing")
+	errDate         = errors.New("date out of range")
+	errLife         = errors.New("would live too long")
+	errNotYet       = errors.New("not valid yet")
+	errIssuer       = errors.New("wrong issuer")
+	errAudience     = errors.New("wrong audience")
+	errKind         = errors.New("another kind of token")
+	errUse          = errors.New("wrong use")
+	errSubject      = errors.New("unacceptable subject")
 	errUnencodable  = errors.New("claims: cannot be written")
 	errDialect      = errors.New("claims: Dialect")
 	errKeyMaterial  = errors.New("claims: unusable key")
@@ -51,10 +49,34 @@ var (
 	errKeySetAnswer = errors.New("claims: key set could not answer")
 )
 
-func refusal(reason string) error { return fmt.Errorf("%w: %s", ErrInvalid, reason) }
+// refusal is what Verify returns about a token. See "Why a token was refused".
+type refusal = jws.Refusal
 
-// invalid makes a refusal of an error of package jws or strict.
-func invalid(err error) error { return fmt.Errorf("%w: %w", ErrInvalid, err) }
+func refuse(reason error, at string, expected, found any, field string) *refusal {
+	return &refusal{Reason: reason, At: at, Expected: expected, Found: found, Field: field}
+}
+
+// words, in a refusal, are printed as they stand.
+type words = jws.Words
+
+// What a member says that should not be there is nobody's business: it may be a secret.
+const (
+	noMember  = words("no such member")
+	oneMember = words("one")
+)
+
+// In the place of a field they say that none should be set.
+const (
+	noneMalformed = "none: malformed"
+	noneIssuer    = "none: wrong issuer"
+	noneSignature = "none: wrong signature"
+	noneExpired   = "none: expired"
+	noneAccess    = "none: access token"
+	noneRefresh   = "none: refresh token"
+	noneID        = "none: ID token"
+	noneLogout    = "none: logout token"
+	noneEarly     = "none: not valid yet"
+)
 
 // quoted renders a stranger's bytes for an error text.
 func quoted(s string) string { return strict.Quoted(s) }

@@ -186,8 +186,8 @@ func ExampleDialect_keycloak() {
 	}
 	// Output:
 	// Bearer <nil>
-	// ID claims: invalid token: wrong use
-	// Refresh claims: invalid token: wrong use
+	// ID claims: invalid token: wrong use: typ: expected "Bearer", found "ID": none: ID token
+	// Refresh claims: invalid token: wrong use: typ: expected "Bearer", found "Refresh": none: refresh token
 }
 
 // A dialect that knows access tokens by nothing but the type "JWT" refuses what bears
@@ -208,9 +208,9 @@ func ExampleDialect_typJWT_incorrect() {
 		fmt.Println("refresh token:", err != nil)
 	}
 	// Output:
-	// ID token: claims: invalid token: another kind of token: it has nonce, as ID tokens do
+	// ID token: claims: invalid token: another kind of token: nonce: expected no such member, found one: none: ID token
 	// refresh token: false
-	// ID token: claims: invalid token: another kind of token: it has nonce, as ID tokens do
+	// ID token: claims: invalid token: another kind of token: nonce: expected no such member, found one: none: ID token
 	// refresh token: true
 }
 
@@ -272,7 +272,7 @@ func ExampleClaims_unmarshalJSON() {
 	// Output:
 	// [a] true
 	// [a b] true
-	// claims: invalid token: member has the wrong type: "email_verified"
+	// claims: invalid token: member has the wrong type: email_verified: expected what its field in App takes, found a string: Claims.App
 }
 
 // Old tokens without iss and aud, with a number as user_id, are good beside new ones
@@ -318,7 +318,7 @@ func ExampleJoin_oldTokens() {
 	// Output:
 	// "" "7" <nil>
 	// "https://id.example" "alice" <nil>
-	// claims: invalid token: wrong issuer
+	// claims: invalid token: wrong issuer: iss: expected an issuer that was joined, found nothing: Dialect.InsecureNoIssuer
 }
 
 // Each issuer has its own keys; a token's iss chooses among them.
@@ -343,7 +343,7 @@ func ExampleJoin() {
 	fmt.Println(err)
 	// Output:
 	// https://id.example <nil>
-	// claims: invalid token: wrong issuer "https://stranger.example"
+	// claims: invalid token: wrong issuer: iss: expected an issuer that was joined, found "https://stranger.example": Config.Issuer
 }
 
 // A handler that strangers reach as well asks whether there is a caller.

@@ -75,7 +75,7 @@ func (m countingMethod) Verify(signed string, signature []byte, key any) error {
 }
 
 // Parse and Append are the two directions of a date.
-func (f TimeFormat) Parse(raw []byte) (time.Time, error)          { return f.parse(raw) }
+func (f TimeFormat) Parse(raw []byte) (time.Time, error)          { return f.read("exp", raw) }
 func (f TimeFormat) Append(b []byte, t time.Time) ([]byte, error) { return f.append(b, t) }
 
 func (v *Verifier[T]) groups() (all []*group[T]) {

@@ -3,6 +3,7 @@ package claims
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gatehouse-go/gatehouse/claims/internal/jws"
 )
@@ -34,6 +35,10 @@ type KeySet interface {
 	//
 	// An implementation need not check that a key's algorithm is the header's,
 	// nor bound how many it returns: the verifier does both.
+	//
+	// A set may also have a method Algorithms(kid string) (algorithms []string, field
+	// string): under which algorithms it has keys that fit kid, and what to set so that
+	// they get another. It is asked when no key fits, and only for the log.
 	Keys(ctx context.Context, h Header) ([]*Key, error)
 }
 
@@ -87,4 +92,15 @@ func (s *fixedKeys) Keys(_ context.Context, h Header) ([]*Key, error) {
 		return keys, nil
 	}
 	return s.unnamed[h.Algorithm], nil
+}
+
+// Algorithms says which algorithms the keys for a kid are bound to.
+func (s *fixedKeys) Algorithms(kid string) (algorithms []string, field string) {
+	for alg, keys := range s.all {
+		if slices.ContainsFunc(keys, func(k *Key) bool { return k.jws.Fits(alg, kid) }) {
+			algorithms = append(algorithms, alg)
+		}
+	}
+	slices.Sort(algorithms)
+	return algorithms, "claims.NewKey"
 }

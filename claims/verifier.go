@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -140,10 +139,10 @@ func (v *Verifier[T]) examine(ctx context.Context, known *issuers[T], token stri
 	}
 	// Until here the widest bounds of all issuers held: only now is known whose do.
 	if len(token) > from.MaxBytes {
-		return nil, now, fmt.Errorf("%w: %d bytes", errTooLarge, len(token))
+		return nil, now, jws.TooLong(len(token), from.MaxBytes)
 	}
 	if count > from.MaxMembers {
-		return nil, now, fmt.Errorf("%w: %d members", errTooLarge, count)
+		return nil, now, tooMany(jws.Amount{N: count, Of: "members"}, from.MaxMembers)
 	}
 	// On the stack, until the signature has held: a forged token takes no memory for
 	// what it says.
@@ -172,27 +171,36 @@ func (v *Verifier[T]) examine(ctx context.Context, known *issuers[T], token stri
 func (v *Verifier[T]) read(token string, known *issuers[T], few []strict.Member) (u unverified, members []strict.Member, count int, err error) {
 	head, payload, signature, err := jws.Split(token, known.maxBytes)
 	if err != nil {
-		return u, nil, 0, invalid(err)
+		return u, nil, 0, err
 	}
 	u.encoded, u.signed = head, token[:len(head)+1+len(payload)]
 	if u.header = v.headers.recall(head); u.header == nil {
 		if u.header, err = jws.ReadHeader(head); err != nil {
-			return u, nil, 0, invalid(err)
+			return u, nil, 0, err
 		}
 	}
 	// One buffer for both. Members are slices of it, so that it lives as long as
 	// examine works on them, and no string of Claims refers to it.
 	room := make([]byte, base64.RawURLEncoding.DecodedLen(len(signature)+len(payload)))
 	if u.sig, err = jws.Decode(signature, room); err != nil {
-		return u, nil, 0, invalid(err)
+		return u, nil, 0, jws.Malformed("signature", err)
 	}
 	text, err := jws.Decode(payload, room[len(u.sig):])
 	if err != nil {
-		return u, nil, 0, invalid(err)
+		return u, nil, 0, jws.Malformed("payload", err)
 	}
 	bounds := strict.Bounds{Depth: jws.Bounds.Depth, Members: known.maxMembers}
-	if members, count, err = strict.Counted(text, bounds, few); err != nil {
-		return u, nil, 0, invalid(err)
+	members, count, err = strict.Counted(text, bounds, few)
+	switch {
+	case errors.Is(err, strict.ErrMembers):
+		return u, nil, 0, tooMany(words("more"), bounds.Members)
+	case err != nil:
+		return u, nil, 0, jws.Malformed("payload", err)
 	}
 	return u, members, count, nil
+}
+
+// tooMany is the refusal of a payload with more than most members.
+func tooMany(found any, most int) error {
+	return refuse(jws.ErrTooLarge, "payload", jws.Amount{N: most, Of: "members at most"}, found, "Config.MaxMembers")
 }

@@ -183,14 +183,13 @@ func (s *issuers[T]) of(members []strict.Member) (*trusted[T], error) {
 	value := memberOf(members, "iss")
 	if value == nil {
 		if s.unnamed == nil {
-			return nil, errIssuer
+			return nil, refuse(errIssuer, "iss", joinedIssuers, nil, "Dialect.InsecureNoIssuer")
 		}
 		return s.unnamed, nil
 	}
 	issuer, ok := strict.Text(value)
-	switch {
-	case !ok || issuer == "":
-		return nil, errIssuer
+	if !ok || issuer == "" {
+		return nil, refuse(errIssuer, "iss", joinedIssuers, value, noneMalformed)
 	}
 	if from := s.named.get(issuer); from != nil {
 		return from, nil
@@ -198,8 +197,10 @@ func (s *issuers[T]) of(members []strict.Member) (*trusted[T], error) {
 	if s.ruled != nil {
 		return s.ruled, nil
 	}
-	return nil, fmt.Errorf("%w %s", errIssuer, quoted(issuer))
+	return nil, refuse(errIssuer, "iss", joinedIssuers, value, "Config.Issuer")
 }
+
+const joinedIssuers = words("an issuer that was joined")
 
 // copied returns a copy that can be changed.
 func (s *issuers[T]) copied() *issuers[T] {

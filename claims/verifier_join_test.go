@@ -368,9 +368,9 @@ func TestMaxMembers(t *testing.T) {
 		clients, most, bytes int
 		reason               error
 	}{
-		{125, 0, 0, nil}, {126, 0, 0, claims.ErrSyntax}, {126, 0, 1 << 20, claims.ErrSyntax},
-		{126, 257, 0, nil}, {126, 256, 0, claims.ErrSyntax}, {250, 1000, 0, nil}, {4000, 65536, 1 << 20, nil}, {4000, 65536, 0, claims.ErrTooLarge},
-		{0, 4, 0, claims.ErrSyntax}, {0, 5, 0, nil},
+		{125, 0, 0, nil}, {126, 0, 0, claims.ErrTooLarge}, {126, 0, 1 << 20, claims.ErrTooLarge},
+		{126, 257, 0, nil}, {126, 256, 0, claims.ErrTooLarge}, {250, 1000, 0, nil}, {4000, 65536, 1 << 20, nil}, {4000, 65536, 0, claims.ErrTooLarge},
+		{0, 4, 0, claims.ErrTooLarge}, {0, 5, 0, nil},
 	} {
 		verifies(t, of(row.most, row.bytes), clients(row.clients), row.reason)
 	}

@@ -118,3 +118,18 @@ func (r *keyring) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, err
 	}
 	return p.set.Keys(ctx, h)
 }
+
+// Algorithms returns the algorithms of the keys for kid, and where they are set, for the
+// log of a verifier.
+func (r *keyring) Algorithms(kid string) (algorithms []string, field string) {
+	p, err := r.at(time.Now())
+	if err != nil {
+		return nil, ""
+	}
+	if set, ok := p.set.(interface {
+		Algorithms(kid string) ([]string, string)
+	}); ok {
+		algorithms, _ = set.Algorithms(kid)
+	}
+	return algorithms, "signing.NewKey"
+}

@@ -6,7 +6,6 @@ package jws
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse/claims/internal/strict"
@@ -41,19 +40,38 @@ type Header struct {
 // may be empty.
 func Split(token string, most int) (head, payload, signature string, err error) {
 	if len(token) > most {
-		return "", "", "", fmt.Errorf("%w: %d bytes", ErrTooLarge, len(token))
+		return "", "", "", TooLong(len(token), most)
 	}
 	// An unsigned token (RFC 7515 §6) ends with a dot: it has no signature and is
 	// refused below.
 	first, last := strings.IndexByte(token, '.'), strings.LastIndexByte(token, '.')
 	if first == last || strings.IndexByte(token[first+1:], '.') != last-first-1 {
-		return "", "", "", ErrSegments
+		return "", "", "", segments(strings.Count(token, ".") + 1)
 	}
 	head, payload, signature = token[:first], token[first+1:last], token[last+1:]
-	if head == "" || signature == "" {
-		return "", "", "", ErrSegments
+	switch {
+	case head == "":
+		return "", "", "", &Refusal{ErrSegments, "token", threeSegments, Words("an empty header"), "none: malformed"}
+	case signature == "":
+		return "", "", "", &Refusal{ErrSegments, "token", threeSegments, Words("no signature"), "none: unsigned"}
 	}
 	return head, payload, signature, nil
+}
+
+const threeSegments = Words("header, payload and signature with dots between them")
+
+// segments is the refusal of a token of another count of segments than three.
+func segments(n int) error {
+	what := "none: not a JWT"
+	if n == 5 {
+		what = "none: encrypted token" // RFC 7516 §7.1
+	}
+	return &Refusal{ErrSegments, "token", threeSegments, Amount{n, "segments"}, what}
+}
+
+// TooLong is the refusal of a token of n bytes.
+func TooLong(n, most int) error {
+	return &Refusal{ErrTooLarge, "token", Amount{most, "bytes at most"}, Amount{n, "bytes"}, "Config.MaxBytes"}
 }
 
 // Decode reads base64url without padding (RFC 7515 §2), into room if that is large
@@ -80,12 +98,12 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 func ReadHeader(segment string) (*Header, error) {
 	text, err := Decode(segment, nil)
 	if err != nil {
-		return nil, err
+		return nil, Malformed("header", err)
 	}
 	var few [8]strict.Member
 	members, err := strict.Object(text, Bounds, few[:0])
 	if err != nil {
-		return nil, err
+		return nil, Malformed("header", err)
 	}
 	h := new(Header)
 	for _, m := range members {
@@ -94,7 +112,7 @@ func ReadHeader(segment string) (*Header, error) {
 		}
 	}
 	if h.Algorithm == "" {
-		return nil, fmt.Errorf("%w: alg is missing", ErrAlgorithm)
+		return nil, badAlgorithm(nil)
 	}
 	return h, nil
 }
@@ -107,21 +125,41 @@ func (h *Header) fill(m strict.Member) error {
 		alg, _ := strict.Text(m.Value)
 		h.Algorithm = Canonical(alg)
 		if _, ok = algorithms[h.Algorithm]; !ok {
-			return fmt.Errorf("%w %s", ErrAlgorithm, strict.Quoted(string(m.Value)))
+			return badAlgorithm(m.Value)
 		}
 	case "kid":
 		if h.KeyID, ok = strict.Text(m.Value); !ok || h.KeyID == "" || len(h.KeyID) > MaxKeyID {
-			return fmt.Errorf("%w %s", ErrKeyID, strict.Quoted(string(m.Value)))
+			return &Refusal{ErrKeyID, "header kid", Words("a string of 1 to 256 bytes"), m.Value, "none: malformed"}
 		}
 	case "typ":
 		if h.Type, ok = strict.Text(m.Value); !ok {
-			return fmt.Errorf("%w %s", ErrType, strict.Quoted(string(m.Value)))
+			return &Refusal{ErrType, "header typ", Words("a string"), m.Value, "none: malformed"}
 		}
 		h.HasType = true
 	case "crit", "b64", "zip", "enc", "cty":
 		// crit: no extension is understood (RFC 7515 §4.1.11). b64: forbidden in a
 		// JWT (RFC 7797 §7). zip, enc: encryption. cty: a nested JWT (RFC 7519 §5.2).
-		return fmt.Errorf("%w %s", ErrHeader, m.Name)
+		what := "none: malformed"
+		switch string(m.Name) {
+		case "enc", "zip":
+			what = "none: encrypted token"
+		case "cty":
+			what = "none: nested token"
+		}
+		return &Refusal{ErrHeader, "header " + string(m.Name), Words("no such parameter"), m.Value, what}
 	}
 	return nil
+}
+
+// badAlgorithm is the refusal of an alg, nil if it is absent.
+func badAlgorithm(raw []byte) error {
+	no := &Refusal{ErrAlgorithm, "header alg", Words("an algorithm of claims.NewKey"), nil, "none: malformed"}
+	if raw != nil {
+		no.Found = raw
+	}
+	// RFC 8725 §3.2.
+	if alg, _ := strict.Text(raw); strings.EqualFold(alg, "none") {
+		no.Field = "none: unsigned"
+	}
+	return no
 }

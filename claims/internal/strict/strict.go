@@ -22,7 +22,35 @@ var (
 	ErrSyntax = errors.New("not a strict JSON object")
 	// ErrDuplicate says that two members of one object have the same name.
 	ErrDuplicate = errors.New("duplicate member")
+	// ErrMembers is the ErrSyntax of a text that has more members than Bounds.Members.
+	ErrMembers = fmt.Errorf("%w: too many members", ErrSyntax)
 )
+
+// Fault says where a text breaks which rule. It becomes text when somebody reads it.
+type Fault struct {
+	Rule error // ErrSyntax, ErrDuplicate or ErrMembers
+	what string
+	at   int
+	name []byte // of a duplicate
+}
+
+func (f *Fault) Error() string {
+	if f.Rule == ErrDuplicate {
+		return f.Rule.Error() + " " + Quoted(string(f.name))
+	}
+	return f.Rule.Error() + ": " + f.Detail()
+}
+
+// Detail is what Error says without the rule.
+func (f *Fault) Detail() string {
+	if f.Rule == ErrDuplicate {
+		return Quoted(string(f.name)) + " twice"
+	}
+	return fmt.Sprintf("%s at byte %d", f.what, f.at)
+}
+
+// Unwrap returns the rule.
+func (f *Fault) Unwrap() error { return f.Rule }
 
 // Bounds say how large a text may be. The zero Bounds refuse every text.
 type Bounds struct {
@@ -81,7 +109,7 @@ type scanner struct {
 }
 
 func (s *scanner) syntax(what string) error {
-	return fmt.Errorf("%w: %s at byte %d", ErrSyntax, what, s.at)
+	return &Fault{Rule: ErrSyntax, what: what, at: s.at}
 }
 
 // peek returns the next byte, 0 at the end. No rule of the grammar begins with a
@@ -146,7 +174,7 @@ func (s *scanner) object(into []Member) ([]Member, error) {
 		}
 		// Names are compared as they are meant: "sub" and "s\u0075b" are the same.
 		if seen.has(into[first:], m.Name) {
-			return nil, fmt.Errorf("%w %s", ErrDuplicate, Quoted(string(m.Name)))
+			return nil, &Fault{Rule: ErrDuplicate, name: m.Name}
 		}
 		if len(into) == cap(into) {
 			// A large object grows twice, not five times, and not beyond its bound.
@@ -161,7 +189,7 @@ func (s *scanner) object(into []Member) ([]Member, error) {
 
 func (s *scanner) member() (Member, error) {
 	if s.members++; s.members > s.bounds.Members {
-		return Member{}, s.syntax("too many members")
+		return Member{}, &Fault{Rule: ErrMembers, what: "one too many", at: s.at}
 	}
 	name, err := s.unescaped()
 	if err != nil {

@@ -25,7 +25,7 @@ const (
 // unverified is a token that was read and not believed yet.
 type unverified struct {
 	header  *jws.Header
-	encoded string // the header's segment
+	encoded string // the header's segment; "" if it is remembered already
 	signed  string // header and payload segments: what the signature is over
 	sig     []byte // the signature
 }
@@ -157,7 +157,9 @@ func (v *Verifier[T]) examine(ctx context.Context, known *issuers[T], token stri
 	if err != nil {
 		return nil, now, err
 	}
-	v.headers.remember(u.encoded, u.header)
+	if u.encoded != "" {
+		v.headers.remember(u.encoded, u.header)
+	}
 	r = &verified[T]{from: from, header: headerOf(u.header), key: key, claims: said}
 	if err := from.app.read(members, reflect.ValueOf(&r.claims.App).Elem()); err != nil {
 		return nil, now, err
@@ -173,8 +175,9 @@ func (v *Verifier[T]) read(token string, known *issuers[T], few []strict.Member)
 	if err != nil {
 		return u, nil, 0, err
 	}
-	u.encoded, u.signed = head, token[:len(head)+1+len(payload)]
+	u.signed = token[:len(head)+1+len(payload)]
 	if u.header = v.headers.recall(head); u.header == nil {
+		u.encoded = head
 		if u.header, err = jws.ReadHeader(head); err != nil {
 			return u, nil, 0, err
 		}

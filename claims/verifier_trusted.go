@@ -231,11 +231,11 @@ func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error
 	case "aud":
 		c.Audience, err = t.audience(m.Value)
 	case "exp":
-		c.Expiry, err = d.Time.read(name, m.Value)
+		c.Expiry, err = d.Time.read("exp", m.Value)
 	case "nbf":
-		c.NotBefore, err = d.Time.read(name, m.Value)
+		c.NotBefore, err = d.Time.read("nbf", m.Value)
 	case "iat":
-		c.IssuedAt, err = d.Time.read(name, m.Value)
+		c.IssuedAt, err = d.Time.read("iat", m.Value)
 	case d.ScopeMember:
 		c.Scope, err = t.scope(m.Value)
 	case d.PartyMember:

@@ -31,7 +31,11 @@ type Claims[T any] struct {
 	Scope     []string  // scope, RFC 8693 §4.2
 	Use       Use       // what the token may be used for
 	AccessID  string    // on a refresh token of a dialect with RefreshMark: the ID of its access token
-	App       T
+	// Confirmation is cnf: the key that the token is bound to. If it is not zero, the
+	// token alone proves nothing. A guard asks for the proof; [Verifier.Verify] can't,
+	// since it sees no request.
+	Confirmation Confirmation
+	App          T
 }
 
 // registered are the members that have a field of Claims in every dialect, in
@@ -40,7 +44,7 @@ type Claims[T any] struct {
 // A further one takes three edits: its field in Claims, its name here, and where
 // it is read and written. If it is a plain string, text is where; otherwise
 // trusted.fill and Encoder.member. A test finds the fields that were forgotten.
-var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid"}
+var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "cnf"}
 
 // text returns the field of a registered member that is an optional string, nil
 // for every other member.

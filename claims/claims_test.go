@@ -16,6 +16,9 @@ type company struct {
 	Number int `json:"company"`
 }
 
+// thumbprint is of the length of a SHA-256.
+const thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+
 // TestEveryField writes and reads the fields of Claims one after the other. It
 // names a field that was added to Claims and forgotten elsewhere.
 func TestEveryField(t *testing.T) {
@@ -51,6 +54,8 @@ func TestEveryField(t *testing.T) {
 			*p = []string{"one", "two"}
 		case *company:
 			p.Number = 7
+		case *claims.Confirmation:
+			p.Key, p.Certificate = thumbprint, thumbprint
 		default:
 			if field.Kind() != reflect.String {
 				t.Fatalf("%s: teach this test a value of %v", name, field.Type())

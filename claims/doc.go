@@ -39,7 +39,14 @@
 // for iss, aud, the subject or exp where they are required. An empty array as aud names
 // nobody: it is absence with Dialect.InsecureNoAudience, and otherwise refused. A date
 // of 0 is the first moment of 1970: good for nbf and iat, long expired for exp. In
-// headers null is refused.
+// headers null is refused, and so it is as cnf.
+//
+// # Bound tokens
+//
+// A token with cnf is bound to a key or a certificate ([Confirmation]). A Verifier
+// reads what it is bound to, and sees no proof of it: guards of package middleware
+// do. Who calls Verify without a guard must refuse tokens whose Claims.Confirmation
+// is not zero, or check the proof.
 //
 // Configurations for well-known identity providers are in examples/providers.
 //
@@ -97,7 +104,7 @@
 //
 // # The files, in reading order
 //
-// claims.go and claims_clone.go say what a token says. config.go, verifier.go and
+// claims.go, claims_cnf.go and claims_clone.go say what a token says. config.go, verifier.go and
 // verifier_trusted.go are the road of a token from its text to Claims;
 // verifier_headers.go and verifier_memory.go spare work that was done before, and
 // verifier_join.go chooses among issuers. app.go fills the application's part.

@@ -80,6 +80,10 @@ func (e *Encoder[T]) Encode(h Header, c *Claims[T]) (string, error) {
 	if c.Use != Access && c.Use != Refresh {
 		return "", fmt.Errorf("%w: Use is %q, not access or refresh", errUnencodable, c.Use)
 	}
+	// A binding that is not written would make a bearer token of it.
+	if c.Confirmation != (Confirmation{}) && !slices.Contains(e.dialect.Members, "cnf") {
+		return "", fmt.Errorf("%w: Confirmation is set, and Dialect.Members lists no \"cnf\"", errUnencodable)
+	}
 	header, err := e.header(h, c.Use)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errUnencodable, err)
@@ -238,6 +242,8 @@ func (e *Encoder[T]) member(b []byte, p *place, c *Claims[T], app []strict.Membe
 		return p.date(b, d.Time, c.NotBefore)
 	case "iat":
 		return p.date(b, d.Time, c.IssuedAt)
+	case "cnf":
+		return p.confirmation(b, c.Confirmation)
 	case d.ScopeMember:
 		return p.scope(b, c.Scope, d.ScopeList)
 	case d.PartyMember:

@@ -42,7 +42,8 @@ type Check struct {
 //
 // An error means that the token could not be checked, as for [Verifier.Verify]; the
 // checks are those until then. Verify accepts the token if there is no error, and each
-// check is OK. Nothing is remembered. The checks are for the operator alone: never put
+// check is OK; one more check is that of a guard, which refuses a token that is bound to a
+// key. Nothing is remembered. The checks are for the operator alone: never put
 // them into an answer (RFC 6750 §3.1 has the words for that).
 //
 // A wrong iss can be mended only if a key of the Config made the signature: else the
@@ -100,6 +101,10 @@ func (v *Verifier[T]) Explain(ctx context.Context, token string) ([]Check, error
 	e.fine(from, u.header, members)
 	if err != nil {
 		return e.checks, nil
+	}
+	if said.Confirmation != (Confirmation{}) {
+		// Verify leaves this to guards, which refuse it too (RFC 9449 §7, RFC 8705 §3).
+		e.add(Check{"cnf", false, "no such member", "one", "none: bound to a key", ""})
 	}
 	if err := t.admits(ctx, said.Issuer); err != nil {
 		return e.checks, e.refused(err, "")

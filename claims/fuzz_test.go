@@ -92,7 +92,7 @@ func agrees(t *testing.T, payload []byte, c *claims.Claims[map[string]any]) {
 	date("nbf", c.NotBefore)
 	date("iat", c.IssuedAt)
 	for name, value := range plain { // null is absence, in App alone it is a value
-		for _, r := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "party"} {
+		for _, r := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "party"} { // never cnf
 			if value == nil && name == r {
 				delete(plain, name)
 			}
@@ -101,7 +101,7 @@ func agrees(t *testing.T, payload []byte, c *claims.Claims[map[string]any]) {
 	if aud, ok := plain["aud"].([]any); ok && len(aud) != len(c.Audience) || !ok && c.Audience[0] != plain["aud"] {
 		t.Fatalf("aud is %q, want %v", c.Audience, plain["aud"])
 	}
-	registered := []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "party"}
+	registered := []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "cnf", "scope", "party"}
 	for name := range plain {
 		for _, r := range registered {
 			if strings.EqualFold(name, r) {

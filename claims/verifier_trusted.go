@@ -206,8 +206,12 @@ func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error
 	if isNull(m.Value) {
 		// But the presence of RefreshMark alone decides the kind of a token. null leaves
 		// a doubt there.
+		// So it does in cnf: bound, or not?
 		if d.RefreshMark != "" && string(m.Name) == d.RefreshMark {
 			return malformed(m, "a string, or no such member")
+		}
+		if string(m.Name) == "cnf" {
+			return malformed(m, "an object, or no such member")
 		}
 		return nil
 	}
@@ -236,6 +240,8 @@ func (t *trusted[T]) fill(c *Claims[T], use *string, m strict.Member) (err error
 		c.NotBefore, err = d.Time.read("nbf", m.Value)
 	case "iat":
 		c.IssuedAt, err = d.Time.read("iat", m.Value)
+	case "cnf":
+		c.Confirmation, err = readConfirmation(m.Value)
 	case d.ScopeMember:
 		c.Scope, err = t.scope(m.Value)
 	case d.PartyMember:

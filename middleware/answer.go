@@ -43,24 +43,25 @@ func (g *Guard[T]) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 		h.Set("Retry-After", g.config.retryAfter())
 	}
 	if g.config.Deny == nil {
-		a.write(w, r)
+		a.write(w)
 		return
 	}
 	// Deny may forget the status, or to write at all. It must never be a 200.
 	d := &denyWriter{ResponseWriter: w, status: a.status}
 	g.config.Deny(d, r, no)
 	if !d.written {
-		a.write(d, r)
+		a.write(d)
 	}
 }
 
-// write writes a as a problem document (RFC 9457), to HEAD without its body.
-func (a answer) write(w http.ResponseWriter, r *http.Request) {
+// write writes a as a problem document (RFC 9457). To HEAD it writes the same, which
+// net/http measures and does not send: the fields are then those of GET (RFC 9110 §8.6).
+func (a answer) write(w http.ResponseWriter) {
+	// Deny may have set it for what it did not write. Content-Encoding stays: whoever
+	// compresses outside of the guard may have set it before (Go's issue 66343).
+	w.Header().Del("Content-Length")
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(a.status)
-	if r.Method == http.MethodHead {
-		return
-	}
 	// The texts are ours, and %q writes them as JSON does. That the client went
 	// away while we wrote changes nothing.
 	_, _ = fmt.Fprintf(w, "{\"type\":\"about:blank\",\"title\":%q,\"status\":%d,\"detail\":%q}\n",

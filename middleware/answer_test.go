@@ -172,9 +172,31 @@ func TestHead(t *testing.T) {
 	for _, s := range situations(middleware.Config{}) {
 		r := s.r()
 		r.Method = "HEAD"
-		if w := refused(t, s.g.Handler, r, s.status, s.challenge); w.Body.Len() != 0 {
-			t.Errorf("%s: body %q", s.name, w.Body)
+		refused(t, s.g.Handler, r, s.status, s.challenge)
+	}
+	// RFC 9110 §8.6: the fields of HEAD are those of GET, the length too. net/http drops
+	// the body.
+	server := httptest.NewServer(newGuard().Handler(new(room)))
+	defer server.Close()
+	lengths := map[string]int64{}
+	for _, method := range []string{"GET", "HEAD"} {
+		r, err := http.NewRequestWithContext(t.Context(), method, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
+		answer, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if has := len(body) > 0; err != nil || has == (method == "HEAD") {
+			t.Errorf("%s: %q, %v", method, body, err)
+		}
+		lengths[method] = answer.ContentLength
+	}
+	if lengths["GET"] <= 0 || lengths["GET"] != lengths["HEAD"] {
+		t.Errorf("lengths %v", lengths)
 	}
 }
 
@@ -296,7 +318,7 @@ func TestLog(t *testing.T) {
 		} {
 			serve(g.Handler(new(room)), bearer("Bearer x"))
 		}
-		if len(seen) != 4 { // a status and a reason each
+		if len(seen) != 8 { // status, method, path and reason each
 			t.Fatalf("logged %q", seen)
 		}
 		for _, value := range seen {

@@ -266,10 +266,7 @@ func TestMethods(t *testing.T) {
 			r.Header.Set("X-HTTP-Method-Override", "OPTIONS")
 			r.Header.Set("Origin", "https://other.example")
 			r.Header.Set("Access-Control-Request-Method", "GET")
-			w := refused(t, newGuard().Handler, r, 401, missing)
-			if has := w.Body.Len() > 0; has == (method == "HEAD") {
-				t.Errorf("body %q", w.Body)
-			}
+			refused(t, newGuard().Handler, r, 401, missing)
 		})
 	}
 }

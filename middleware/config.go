@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -48,12 +49,24 @@ type Config struct {
 	// status is that one; if it writes nothing, the guard writes what it would
 	// have written without Deny; further calls of WriteHeader do nothing.
 	//
-	// The text of err is for logs, never for clients.
+	// The text of err is the same for all errors of a class, and tells a client nothing.
+	// The reason is behind errors.Unwrap, for logs.
 	Deny func(w http.ResponseWriter, r *http.Request, err error)
 
-	// Logger gets refusals: 503 and 500 at Error, but only one a second, all
-	// others at Debug. If nil, it is [slog.Default] at the time of logging.
+	// Logger gets refusals, each with method, path and reason: 503 and 500 at Error, but
+	// only one a second of each, all others at RefusalLevel. If nil, it is
+	// [slog.Default] at the time of logging.
 	Logger *slog.Logger
+
+	// RefusalLevel is the level of what clients cause, Debug if nil. With a
+	// [slog.LevelVar] an operator can raise it for a while, to see why tokens are
+	// refused, while the program runs. Strangers can then fill the log.
+	RefusalLevel slog.Leveler
+
+	// InsecureUnproven also admits callers whose token is bound to a key (the member cnf:
+	// RFC 9449 §6, RFC 8705 §3). Guards check no proof that a caller has the key. Unless
+	// something outside of them does, a stolen token then opens what it should not.
+	InsecureUnproven bool
 
 	// RetryAfter is the Retry-After of answers with status 503, rounded up to
 	// whole seconds; 5 seconds if 0.
@@ -83,6 +96,8 @@ func (c Config) settled() (Config, error) {
 	for _, o := range c.CookieOrigins {
 		if err := new(http.CrossOriginProtection).AddTrustedOrigin(o); err != nil {
 			all = append(all, fmt.Errorf("middleware: Config.CookieOrigins: %.64q is not an origin: %w", o, err))
+		} else if !isOrigin(o) {
+			all = append(all, fmt.Errorf("middleware: Config.CookieOrigins: %.64q is not as browsers write an origin, so it would never match: https, a host in lower case, and a port if it is not 443", o))
 		}
 	}
 	if c.RetryAfter < 0 {
@@ -92,6 +107,15 @@ func (c Config) settled() (Config, error) {
 	return c, errors.Join(all...)
 }
 
+// isOrigin reports whether o is as a browser may write it (RFC 6454 §6.2): in lower
+// case, in ASCII, without the scheme's own port, without wildcards.
+func isOrigin(o string) bool {
+	scheme, host, _ := strings.Cut(o, "://")
+	own := map[string]string{"http": ":80", "https": ":443"}[scheme]
+	return host != "" && own != "" && !strings.HasSuffix(host, own) &&
+		strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-:[]") == ""
+}
+
 // origins judges whether requests with a cookie come from pages that may send them.
 func (c Config) origins() *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
@@ -99,6 +123,13 @@ func (c Config) origins() *http.CrossOriginProtection {
 		_ = p.AddTrustedOrigin(o) // settled has judged it
 	}
 	return p
+}
+
+func (c Config) refusalLevel() slog.Level {
+	if isNil(c.RefusalLevel) {
+		return slog.LevelDebug
+	}
+	return c.RefusalLevel.Level()
 }
 
 func (c Config) logger() *slog.Logger {

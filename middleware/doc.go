@@ -31,6 +31,8 @@
 //   - No oracle. Every token that is not good gets the same answer, byte for
 //     byte. Why is in the log, at Debug.
 //   - A refresh token opens no guard, whatever the verifier accepts.
+//   - A token that is bound to a key (cnf) opens no guard, unless Config.InsecureUnproven
+//     says so: guards check no proof of the key yet.
 //
 // # Answers
 //

@@ -24,7 +24,7 @@ type Guard[T any] struct {
 	ours     *claims.Verifier[T] // verifier, if it is one
 	config   Config
 	origins  *http.CrossOriginProtection
-	alarm    *alarm
+	alarms   *alarms
 	mistake  error // why this guard admits nobody
 	checks   []check[T]
 	scope    []string // what Scope asked for, for the challenge
@@ -54,7 +54,7 @@ func New[T any](v interface {
 		mistake = errors.Join(errors.New("middleware: New: the verifier is nil"), mistake)
 	}
 	ours, _ := v.(*claims.Verifier[T])
-	g := &Guard[T]{verifier: v, ours: ours, config: c, origins: c.origins(), alarm: new(alarm)}
+	g := &Guard[T]{verifier: v, ours: ours, config: c, origins: c.origins(), alarms: new(alarms)}
 	if mistake != nil {
 		return g.spoiled(mistake)
 	}
@@ -140,14 +140,23 @@ func (g *Guard[T]) mount(next http.Handler, optional bool) http.Handler {
 		c, no := g.decide(r)
 		switch {
 		case no == nil:
-			next.ServeHTTP(w, r.WithContext(claims.NewContext(r.Context(), c)))
+			serve(next, w, r, r.WithContext(claims.NewContext(r.Context(), c)))
 		case optional && no.class == ErrMissing:
-			next.ServeHTTP(w, anonymous[T](r))
+			serve(next, w, r, anonymous[T](r))
 		default:
 			g.log(r, no)
 			g.refuse(w, r, no)
 		}
 	})
+}
+
+// serve runs next for inner, a copy of r. If next is a mux, it notes its pattern there:
+// that is handed back, so that loggers and metrics outside of the guard see the route.
+func serve(next http.Handler, w http.ResponseWriter, r, inner *http.Request) {
+	if inner != r {
+		defer func() { r.Pattern = inner.Pattern }() // also after a panic, which somebody outside may log
+	}
+	next.ServeHTTP(w, inner)
 }
 
 // anonymous hides the caller that an outer guard admitted: the handler sees what the
@@ -202,6 +211,8 @@ func (g *Guard[T]) decide(r *http.Request) (c *claims.Claims[T], no *refusal) {
 		return nil, judge(errNoClaims, ErrUnavailable)
 	case c.Use == claims.Refresh:
 		return nil, judge(errRefresh, claims.ErrInvalid)
+	case c.Confirmation != (claims.Confirmation{}) && !g.config.InsecureUnproven:
+		return nil, judge(errUnproven, claims.ErrInvalid)
 	}
 	// The narrowings come last: they are about a known caller, and a stranger must not
 	// learn from an answer what a route demands.
@@ -227,14 +238,17 @@ var (
 	// errRefresh does not depend on what the verifier is configured for: a refresh
 	// token is for the issuer only (RFC 6749 §1.5).
 	errRefresh = fmt.Errorf("%w: a refresh token opens no guard", claims.ErrInvalid)
+	// errUnproven is law 15: a token that is bound to a key, and stolen, must not do
+	// without the key (RFC 9449 §7.2, RFC 8705 §3).
+	errUnproven = fmt.Errorf("%w: it is bound to a key (cnf), and guards check no proof: middleware.Config.InsecureUnproven", claims.ErrInvalid)
 )
 
 // spoiled returns a copy of g that admits nobody, and logs why.
 func (g *Guard[T]) spoiled(mistake error) *Guard[T] {
 	refusing := g.copied()
 	refusing.mistake = errors.Join(refusing.mistake, mistake)
-	refusing.alarm = new(alarm)
-	refusing.alarm.rings() // by the next line
+	refusing.alarms = new(alarms)
+	refusing.alarms.unavailable.rings() // by the next line
 	refusing.config.logger().Error("middleware: this guard admits nobody", "reason", printable(mistake.Error()))
 	return refusing
 }

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,12 @@ func unavailable(err error) bool {
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func (no *refusal) Error() string {
+// Error is the class alone, a fixed text: frameworks send the texts of errors to
+// clients, and the reason is nobody's business but the operator's. It is behind Unwrap.
+func (no *refusal) Error() string { return no.class.Error() }
+
+// reason is for the log.
+func (no *refusal) reason() string {
 	if errors.Is(no.cause, no.class) {
 		return no.cause.Error()
 	}
@@ -104,14 +110,18 @@ func Status(err error) int {
 // the log. That counts for a client that went away, too.
 func (g *Guard[T]) log(r *http.Request, no *refusal) {
 	var c Config
-	var bell *alarm
+	bells := &strays
 	if g != nil {
-		c, bell = g.config, g.alarm
+		c, bells = g.config, cmp.Or(g.alarms, bells)
 	}
 	// The level is settled first: without a line to write, nothing is formatted, which
 	// is what a flood of bad tokens comes to.
-	status, level, silent := answers[no.class].status, slog.LevelDebug, 0
+	status, level, silent := answers[no.class].status, c.refusalLevel(), 0
 	if status >= 500 && !errors.Is(r.Context().Err(), context.Canceled) {
+		bell := &bells.unavailable
+		if no.class == errPanic {
+			bell = &bells.panic
+		}
 		var rings bool
 		if silent, rings = bell.rings(); rings {
 			level = slog.LevelError
@@ -120,7 +130,8 @@ func (g *Guard[T]) log(r *http.Request, no *refusal) {
 	if !c.logger().Enabled(r.Context(), level) {
 		return
 	}
-	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", printable(no.Error()))}
+	attrs := []slog.Attr{slog.Int("status", status), slog.String("method", printable(r.Method)),
+		slog.String("path", printable(r.URL.Path)), slog.String("reason", printable(no.reason()))}
 	if silent > 0 {
 		attrs = append(attrs, slog.Int("unlogged", silent))
 	}
@@ -140,13 +151,14 @@ type alarm struct {
 	silent int // how often it was pulled since and did not ring
 }
 
-// strays is the alarm of all guards that were not made by New.
-var strays alarm
+// alarms are those of a guard. A panic has its own: an outage that rings every second
+// must not hide it and its stack.
+type alarms struct{ unavailable, panic alarm }
+
+// strays are the alarms of all guards that were not made by New.
+var strays alarms
 
 func (a *alarm) rings() (silent int, ok bool) {
-	if a == nil {
-		a = &strays
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if pause := time.Since(a.last); 0 <= pause && pause < time.Second {

@@ -212,6 +212,9 @@ func TestMisconfigurations(t *testing.T) {
 		{"another kid", token256(members{"kid": "k9"}, nil), nil, []string{"none: signature by a key that is not among Config.Keys"}, ""},
 		{"RS256 and PS256", signed(jwt.SigningMethodPS256, ours(), nil, nil), nil, []string{"jwks.FilesConfig.Algorithms"}, `Algorithms: []string{"RS256", "PS256"}`},
 		{"a public key as a secret", signed(jwt.SigningMethodHS256, []byte("a secret of thirty-two bytes ..."), nil, nil), nil, []string{"none: wrong signature"}, ""},
+		// RFC 9449 §6, RFC 8705 §3: the guard refuses it.
+		{"bound to a key", token256(nil, members{"cnf": members{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}), nil, []string{"none: bound to a key"}, ""},
+		{"bound to what nobody knows", token256(nil, members{"cnf": members{"kid": "x"}}), nil, []string{"none: bound to a key"}, ""},
 		// Form.
 		{"two segments", "a.b", nil, []string{"none: not a JWT"}, ""},
 		{"five segments", "a.b.c.d.e", nil, []string{"none: encrypted token"}, ""},

@@ -517,7 +517,41 @@ func (t *trusted[T]) checkSignature(ctx context.Context, u *unverified, issuer s
 	if tried == 0 {
 		return nil, t.unknownKey(h)
 	}
+	if k := t.renewed(ctx, u, h, issuer, keys); k != nil {
+		t.last.Store(k)
+		return k, nil
+	}
 	return nil, refuse(errSignature, "signature", words("one by a key of the issuer"), named(h), noneSignature)
+}
+
+// renewed asks a set that can look anew whether the issuer has another key by now, and
+// returns it if it made u's signature. An issuer may give a new key the old kid, or none.
+func (t *trusted[T]) renewed(ctx context.Context, u *unverified, h Header, issuer string, before []*Key) *Key {
+	set, ok := t.Keys.(interface {
+		KeysAnew(ctx context.Context, h Header) ([]*Key, error)
+	})
+	if !ok || t.byIssuer != nil {
+		return nil
+	}
+	// That the set can't tell now does not make the token better: by all keys that were
+	// ever heard of, it is a forgery.
+	keys, err := set.KeysAnew(ctx, h)
+	if err != nil {
+		return nil
+	}
+	tried := 0
+	for _, k := range keys {
+		if slices.Contains(before, k) || !k.fits(h, issuer) {
+			continue
+		}
+		if tried++; tried > maxTries {
+			return nil
+		}
+		if k.verifies(u.signed, u.sig) {
+			return k
+		}
+	}
+	return nil
 }
 
 // named is a header as refusals print it.

@@ -64,6 +64,7 @@ type Set struct {
 	last      time.Time            // when the last fetch began
 	notBefore time.Time            // until then the key server wants no fetch
 	absent    map[string]time.Time // refused kids, and when the fetch began that said so
+	doubted   time.Time            // when a bad signature last caused a fetch
 }
 
 // New returns a Set, or every mistake in c. Unless c.StartEmpty is set, it
@@ -126,6 +127,27 @@ func (s *Set) Keys(ctx context.Context, h claims.Header) ([]*claims.Key, error) 
 		return nil, nil
 	}
 	return s.ask(ctx, h)
+}
+
+// KeysAnew is Keys as of a fetch that begins now or is under way: a provider may give a
+// new key the kid of the old one, or none. A [claims.Verifier] asks it about a token
+// whose signature no key made. So strangers can cause fetches with it: one in 10
+// seconds. Until then it returns no keys, and nobody waits.
+func (s *Set) KeysAnew(ctx context.Context, h claims.Header) ([]*claims.Key, error) {
+	if s.from == nil {
+		return nil, errClosed
+	}
+	if !s.mayDoubt(time.Now()) {
+		return nil, nil
+	}
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	current, err := s.keeper.usable()
+	if err != nil {
+		return nil, err
+	}
+	return current.index[h], nil
 }
 
 // awaitFirst answers what could not be answered at once: a set that started empty

@@ -18,6 +18,8 @@ const (
 	// maxAbsent bounds how many refused kids are remembered, absentFor for how long.
 	maxAbsent = 1024
 	absentFor = 10 * time.Second
+	// doubtFor is the pause between fetches that bad signatures cause.
+	doubtFor = 10 * time.Second
 	// minFresh is the shortest max-age that is honoured.
 	minFresh = time.Minute
 	// firstRetry and lastRetry are between which the pause after failures grows.
@@ -194,6 +196,21 @@ func (s *Set) ask(ctx context.Context, h claims.Header) ([]*claims.Key, error) {
 			return nil, nil
 		}
 	}
+}
+
+// mayDoubt reports whether a bad signature may have a fetch now, or wait for one that is
+// under way. A fetch that is caused by it is noted.
+func (s *Set) mayDoubt(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flight != nil {
+		return true
+	}
+	if !s.doubted.IsZero() && now.Sub(s.doubted) < doubtFor {
+		return false
+	}
+	s.doubted = now
+	return true
 }
 
 // isAbsent reports whether a fetch said lately that kid is not in the set.

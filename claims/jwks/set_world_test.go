@@ -22,6 +22,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/claims"
 	"github.com/gatehouse-go/gatehouse/claims/jwks"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // TestEachFetchFindsTheServer (law: no fetch goes to who was there last time): the name
@@ -320,4 +321,118 @@ func TestUses(t *testing.T) {
 			t.Errorf("%q was taken", bad)
 		}
 	}
+}
+
+// TestSameKid (seen at providers that restart with a new key and the old kid, or that
+// name no kids): a signature that no key made has the set looked at once more.
+func TestSameKid(t *testing.T) {
+	for _, kid := range []string{"one", ""} {
+		t.Run("kid "+kid, func(t *testing.T) {
+			var fetches atomic.Int32
+			var doc atomic.Pointer[string]
+			publish := func(seed byte) {
+				text := setOf(edJWK(seed, kid))
+				doc.Store(&text)
+			}
+			publish(1)
+			server := start(t, false, map[string]http.HandlerFunc{"/jwks": func(w http.ResponseWriter, r *http.Request) {
+				fetches.Add(1)
+				text(*doc.Load())(w, r)
+			}})
+			s, err := jwks.New(jwks.Config{URL: server.URL + "/jwks", MinInterval: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Close)
+			v, err := claims.NewVerifier[struct{}](claims.Config{Issuer: "iss", Audience: []string{"aud"}, Keys: s})
+			if err != nil {
+				t.Fatal(err)
+			}
+			verify := func(seed byte) error {
+				_, err := v.Verify(t.Context(), edToken(t, seed, kid))
+				return err
+			}
+			if err := verify(1); err != nil {
+				t.Fatal(err)
+			}
+			publish(2)
+			if err := verify(2); err != nil {
+				t.Errorf("the new key: %v", err)
+			}
+			if err := verify(1); !errors.Is(err, claims.ErrInvalid) {
+				t.Errorf("the old key: %v", err)
+			}
+			// A flood of forgeries causes no more fetches, and good tokens go on.
+			before := fetches.Load()
+			publish(3)
+			for range 50 {
+				if err := verify(9); !errors.Is(err, claims.ErrInvalid) {
+					t.Errorf("a forgery: %v", err)
+				}
+				if err := verify(2); err != nil {
+					t.Errorf("a good token among forgeries: %v", err)
+				}
+			}
+			if n := fetches.Load() - before; n != 0 {
+				t.Errorf("%d fetches", n)
+			}
+		})
+	}
+}
+
+// TestDoubtAfterAWhile: one fetch in ten seconds, however many forgeries there are; and
+// with the key server away a forgery is still a forgery.
+func TestDoubtAfterAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fetches atomic.Int32
+		away := false
+		client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			fetches.Add(1)
+			if away {
+				return nil, errors.New("away")
+			}
+			w := httptest.NewRecorder()
+			text(setOf(edJWK(1, "one")))(w, r)
+			return w.Result(), nil
+		})}
+		s, err := jwks.New(jwks.Config{URL: "http://localhost/jwks", Client: client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		v, err := claims.NewVerifier[struct{}](claims.Config{Issuer: "iss", Audience: []string{"aud"}, Keys: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		forgery := edToken(t, 9, "one")
+		for i := range 60 { // a minute
+			away = i >= 30
+			for range 20 {
+				if _, err := v.Verify(t.Context(), forgery); !errors.Is(err, claims.ErrInvalid) {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		if n := fetches.Load(); n < 5 || n > 8 {
+			t.Errorf("%d fetches in a minute of forgeries", n)
+		}
+	})
+}
+
+// edToken is a token of the key of a seed.
+func edToken(t *testing.T, seed byte, kid string) string {
+	t.Helper()
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
+		"iss": "iss", "aud": "aud", "sub": "s", "exp": time.Now().Add(time.Hour).Unix(), "jti": fmt.Sprint(seed),
+	})
+	token.Header["typ"] = "at+jwt"
+	if kid != "" {
+		token.Header["kid"] = kid
+	}
+	text, err := token.SignedString(ed(seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -152,6 +152,8 @@ func TestReservedMembers(t *testing.T) {
 				field.Set(reflect.ValueOf(time.Now()))
 			case []string:
 				field.Set(reflect.ValueOf([]string{"x"}))
+			case claims.Confirmation:
+				field.Set(reflect.ValueOf(claims.Confirmation{Key: "x"}))
 			default:
 				field.SetString("x")
 			}

@@ -55,10 +55,13 @@ const (
 //
 // On Unix these are errors, which say how to mend them: a key file that its group or
 // others may read, or that belongs to neither this user nor root; a directory that
-// belongs to neither, or from which others may remove files. Kubernetes secrets
-// work: their directory has the sticky bit, and a process that is not root may read
-// root's files through its group (mode 0440). On other systems access is left to the
-// system.
+// belongs to neither, or from which others may remove files. On other systems access is
+// left to the system.
+//
+// Kubernetes mounts a secret so that everybody may read it (mode 0644), unless the
+// volume says otherwise. Set its defaultMode: 0400 where the process runs as root; else
+// 0440, and a securityContext with an fsGroup, through which the process reads root's
+// files. The directory has the sticky bit, which is fine.
 //
 // In a directory with the sticky bit others may add files, but can't remove ours.
 // Files and symbolic links there that belong to neither this user nor root are left

@@ -31,7 +31,7 @@ func private(perm fs.FileMode, owner, us int) error {
 		allowed = 0o740
 	}
 	if perm&^allowed != 0 {
-		return fmt.Errorf("others may read or write it (mode %04o): chmod 600", perm)
+		return fmt.Errorf("others may read or write it (mode %04o): chmod 600; for a Kubernetes secret set defaultMode: 0400, or 0440 with an fsGroup", perm)
 	}
 	return nil
 }

@@ -52,6 +52,7 @@ func TestWhoMayChangeKeys(t *testing.T) {
 		{"private", func(t *testing.T, dir string) {}, ""},
 		{"a file readable by its group", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o640) }, "chmod 600"},
 		{"a file readable by all", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o604) }, "chmod 600"},
+		{"as Kubernetes mounts a secret unless told", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o644) }, "defaultMode: 0400, or 0440 with an fsGroup"},
 		{"a file writable by its group", func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, name), 0o620) }, "chmod 600"},
 		{"another user's file", func(t *testing.T, dir string) { chown(t, filepath.Join(dir, name), 12345) }, "user 12345"},
 		{"a directory that all may read", func(t *testing.T, dir string) { chmod(t, dir, 0o755) }, ""},

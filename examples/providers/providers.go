@@ -333,6 +333,23 @@ func Okta(issuer, audience string) Provider {
 	}
 }
 
+// SPIFFE verifies JWT-SVIDs, as SPIRE gives them to workloads of a trust domain. The
+// bundle is at the trust domain's bundle endpoint. The subject is the SPIFFE ID; compare
+// it, or its trust domain, with guard.Require.
+//
+// Kinds: there is only one kind, and the audience says for whom.
+//
+// Weakens: a `typ` that says nothing, or none, and no `iss`: nothing but the bundle's keys ties a token to its trust domain. One trust domain needs one key set.
+func SPIFFE(bundle, audience string) Provider {
+	return Provider{
+		Keys: jwks.Config{URL: bundle, Uses: []string{"jwt-svid"}},
+		Tokens: claims.Config{
+			Audience: []string{audience},
+			Dialect:  claims.Dialect{AccessType: "JWT", AbsentType: true, InsecureNoIssuer: true},
+		},
+	}
+}
+
 // Zitadel verifies access tokens of providers made with zitadel/oidc, for clients
 // whose AccessTokenType is AccessTokenTypeJWT. The audience is what the provider's
 // storage says: in its example the client's id.

@@ -43,6 +43,7 @@ var documented = map[string]providers.Provider{
 	"keycloak":   providers.Keycloak("https://id.example/realms/shop", "orders"),
 	"kubernetes": providers.Kubernetes("https://kubernetes.default.svc.cluster.local", "https://10.0.0.1:6443", "orders"),
 	"okta":       providers.Okta("https://example.okta.com/oauth2/default", "api://default"),
+	"spiffe":     providers.SPIFFE("https://spire.example/bundle", "orders"),
 }
 
 // shape is a file of testdata/shapes.

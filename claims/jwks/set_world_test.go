@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -435,4 +436,98 @@ func edToken(t *testing.T, seed byte, kid string) string {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// TestSilentDeath: a connection dies without a word, as behind NATs and balancers that
+// forget it: what is sent over it vanishes. The next fetch finds the server all the same,
+// over HTTP/2 too, where one connection would carry all requests.
+func TestSilentDeath(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprint("HTTP/2 ", http2), func(t *testing.T) {
+			var doc atomic.Pointer[string]
+			first, second := setOf(edJWK(1, "old")), setOf(edJWK(2, "new"))
+			doc.Store(&first)
+			var protocol atomic.Int32
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				protocol.Store(int32(r.ProtoMajor))
+				text(*doc.Load())(w, r)
+			}))
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			road := forward(t, server.Listener.Addr().String())
+			client := server.Client()
+			client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, road.address)
+			}
+			s, err := jwks.New(jwks.Config{URL: "https://example.com/jwks", Client: client, MinInterval: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Close)
+			road.swallow()
+			doc.Store(&second)
+			keys, err := s.Keys(t.Context(), claims.Header{Algorithm: "EdDSA", KeyID: "new"})
+			if err != nil || len(keys) != 1 {
+				t.Errorf("after the connection died: %v, %v", keys, err)
+			}
+			if http2 != (protocol.Load() == 2) {
+				t.Errorf("HTTP/%d was spoken", protocol.Load())
+			}
+		})
+	}
+}
+
+// forwarder passes connections on, until it swallows what comes over those that it has.
+type forwarder struct {
+	address string
+	era     atomic.Int32 // connections of an earlier era are dead
+}
+
+func (f *forwarder) swallow() { f.era.Add(1) }
+
+func forward(t *testing.T, to string) *forwarder {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &forwarder{address: l.Addr().String()}
+	var open sync.WaitGroup
+	t.Cleanup(open.Wait)
+	t.Cleanup(func() { l.Close() })
+	pass := func(from, to net.Conn, era int32) {
+		defer from.Close()
+		defer to.Close()
+		room := make([]byte, 4096)
+		for {
+			n, err := from.Read(room)
+			if err != nil {
+				return
+			}
+			if f.era.Load() != era {
+				continue // read, and lost
+			}
+			if _, err := to.Write(room[:n]); err != nil {
+				return
+			}
+		}
+	}
+	open.Go(func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", to)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			t.Cleanup(func() { near.Close(); far.Close() })
+			era := f.era.Load()
+			open.Go(func() { pass(near, far, era) })
+			open.Go(func() { pass(far, near, era) })
+		}
+	})
+	return f
 }

@@ -156,7 +156,7 @@ func (rest rest) complete(c *Config) (err error) {
 		c.Accounts[i].SecondFactor, c.Accounts[i].Skippable = true, factor.skippable
 	}
 	if rest.keys != "" {
-		if c.Keys, err = signing.LoadSchedule(rest.keys, c.Logger); err != nil {
+		if c.Keys, err = signing.LoadSchedule(rest.keys, c.Logger, "RS256"); err != nil {
 			return fmt.Errorf("-keys: %w (facilioo next -keys DIR -in 0s writes the first key)", err)
 		}
 		return nil

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,8 @@ const (
 // LoadSchedule returns a schedule of the private keys in a directory, which is read
 // again within ten seconds when it changes. Machines that have the same directory
 // agree on which key signs. What is wrong now is an error; what is wrong later is
-// logged, by slog.Default() if logger is nil.
+// logged, by slog.Default() if logger is nil. If algorithms are named, a key of any
+// other is a mistake, now and later: name those that your verifiers take.
 //
 // # Files
 //
@@ -82,8 +84,14 @@ const (
 //
 // There is no goroutine: the first use of the keys after ten seconds looks at the
 // files. [Schedule.Reload] looks at once.
-func LoadSchedule(dir string, logger *slog.Logger) (*Schedule, error) {
-	s := &Schedule{dir: &keyDir{path: dir, logger: logger, begin: time.Now()}}
+func LoadSchedule(dir string, logger *slog.Logger, algorithms ...string) (*Schedule, error) {
+	algorithms = slices.Clone(algorithms)
+	for i, alg := range algorithms {
+		if alg == "Ed25519" { // RFC 9864 §2.2: another name, and keys have the older one
+			algorithms[i] = "EdDSA"
+		}
+	}
+	s := &Schedule{dir: &keyDir{path: dir, logger: logger, algorithms: algorithms, begin: time.Now()}}
 	if err := s.Reload(); err != nil {
 		return nil, err
 	}
@@ -104,10 +112,11 @@ func (s *Schedule) Reload() error {
 
 // keyDir is the directory from which the keys of a schedule come.
 type keyDir struct {
-	path   string
-	logger *slog.Logger
-	begin  time.Time    // by the monotonic clock
-	due    atomic.Int64 // when to look again, as a time.Duration since begin
+	path       string
+	logger     *slog.Logger
+	algorithms []string     // those that keys may have; any if there are none
+	begin      time.Time    // by the monotonic clock
+	due        atomic.Int64 // when to look again, as a time.Duration since begin
 
 	reading sync.Mutex
 	known   map[[sha256.Size]byte]*Key // under reading: by name and content
@@ -246,6 +255,11 @@ func (d *keyDir) key(name string) (*Key, [sha256.Size]byte, error) {
 		return key, digest, nil
 	}
 	key, err := parseKeyFile(name, content)
+	// Here, and not once after the start: a key that comes later would sign tokens that
+	// no verifier of this system takes.
+	if err == nil && len(d.algorithms) > 0 && !slices.Contains(d.algorithms, key.Algorithm()) {
+		return nil, digest, fmt.Errorf("is a key for %s; allowed here: %s", key.Algorithm(), strings.Join(d.algorithms, ", "))
+	}
 	return key, digest, err
 }
 

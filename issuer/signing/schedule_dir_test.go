@@ -1,6 +1,7 @@
 package signing_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,11 +10,13 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -179,6 +182,71 @@ func TestLoadScheduleKeepsKeys(t *testing.T) {
 	}
 	if err := schedule.Replace(); err == nil {
 		t.Error("Replace succeeded on a schedule that has a directory")
+	}
+}
+
+// TestAlgorithmsOfADirectory puts a key of another algorithm beside the first, as an
+// operator of facilioo did. What start refuses, a later look refuses too.
+func TestAlgorithmsOfADirectory(t *testing.T) {
+	rsaKey, err1 := rsa.GenerateKey(rand.Reader, 2048)
+	other, err2 := rsa.GenerateKey(rand.Reader, 2048)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		allowed []string
+		suffix  string
+		key     crypto.PrivateKey
+		taken   bool
+	}{
+		{nil, "", newEd25519(t), true},
+		{[]string{"RS256"}, "", newEd25519(t), false},
+		{[]string{"RS256"}, ".PS256", other, false},
+		{[]string{"RS256", "PS256"}, ".PS256", other, true},
+		{[]string{"RS256", "EdDSA"}, "", newEd25519(t), true},
+		{[]string{"RS256", "Ed25519"}, "", newEd25519(t), true},
+		{[]string{"RS256", "ed25519"}, "", newEd25519(t), false},
+		{[]string{"RS256", ""}, "", newEd25519(t), false},
+	} {
+		t.Run(fmt.Sprintf("%q%s %T", row.allowed, row.suffix, row.key), func(t *testing.T) {
+			dir := keyDir(t)
+			synctest.Test(t, func(t *testing.T) {
+				first := time.Now().UTC()
+				writeKey(t, dir, first.Format("20060102T150405Z")+".pem", rsaKey)
+				var log bytes.Buffer
+				load := func() (*signing.Schedule, error) {
+					return signing.LoadSchedule(dir, slog.New(slog.NewTextHandler(&log, nil)), row.allowed...)
+				}
+				keys, err := load()
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := keys.Keys()
+				// By its time, this key signs as soon as it is read.
+				writeKey(t, dir, first.Add(time.Second).Format("20060102T150405Z")+row.suffix+".pem", row.key)
+				time.Sleep(time.Minute)
+				mustMint(t, keys)
+				time.Sleep(time.Minute)
+				mustMint(t, keys) // looks again: logged once
+				after := keys.Keys()
+				if taken := len(after) == 2; taken != row.taken || !taken && !slices.Equal(after, before) {
+					t.Errorf("%v, then %v", before, after)
+				}
+				lines := 1
+				if row.taken {
+					lines = 0
+				}
+				if n := strings.Count(log.String(), "keys stay as they were"); n != lines {
+					t.Errorf("logged %d times, want %d", n, lines)
+				}
+				if err := keys.Reload(); (err == nil) != row.taken {
+					t.Errorf("Reload: %v", err)
+				}
+				if _, err := load(); (err == nil) != row.taken {
+					t.Errorf("start: %v", err)
+				}
+			})
+		})
 	}
 }
 

@@ -32,3 +32,6 @@ func (s *FileSet) LookWhile(change func()) {
 		return files, digest, err
 	})
 }
+
+// RetryAfter is how long an answer asks us to wait.
+var RetryAfter = retryAfter

@@ -181,6 +181,10 @@ func (i *Issuer[T]) post(decide func(*http.Request) reply) http.Handler {
 			a = decide(r)
 		}
 		h := w.Header()
+		// Of another answer, if an outer handler set them: its length would cut a token.
+		h.Del("Content-Length")
+		h.Del("ETag")
+		h.Del("Last-Modified")
 		h.Set("Cache-Control", "no-store") // RFC 6749 §5.1
 		h.Set("Pragma", "no-cache")
 		switch a.status {

@@ -37,7 +37,16 @@ func post(t testing.TB, h http.Handler, contentType, body string) (*httptest.Res
 func serve(t testing.TB, h http.Handler, r *http.Request) (*httptest.ResponseRecorder, map[string]any) {
 	t.Helper()
 	w := httptest.NewRecorder()
+	of := []string{"Content-Length", "Etag", "Last-Modified"} // another answer, set further out
+	for _, field := range of {
+		w.Header().Set(field, "3")
+	}
 	h.ServeHTTP(w, r)
+	for _, field := range of {
+		if w.Header().Get(field) != "" {
+			t.Errorf("%d keeps a %s that is not its own", w.Code, field)
+		}
+	}
 	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Pragma") != "no-cache" {
 		t.Errorf("%d may be cached: %v", w.Code, w.Header())
 	}

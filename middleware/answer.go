@@ -32,7 +32,7 @@ var answers = map[error]answer{
 func (g *Guard[T]) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	a := answers[no.class]
 	h := w.Header()
-	h.Del("Content-Length") // an outer handler may have set it for another answer
+	dropForeign(h) // an outer handler may have set them
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	// 5xx is about us: a challenge would tell the client to get another token.
@@ -57,15 +57,22 @@ func (g *Guard[T]) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 // write writes a as a problem document (RFC 9457). To HEAD it writes the same, which
 // net/http measures and does not send: the fields are then those of GET (RFC 9110 §8.6).
 func (a answer) write(w http.ResponseWriter) {
-	// Deny may have set it for what it did not write. Content-Encoding stays: whoever
-	// compresses outside of the guard may have set it before (Go's issue 66343).
-	w.Header().Del("Content-Length")
+	dropForeign(w.Header()) // Deny may have set them for what it did not write
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(a.status)
 	// The texts are ours, and %q writes them as JSON does. That the client went
 	// away while we wrote changes nothing.
 	_, _ = fmt.Fprintf(w, "{\"type\":\"about:blank\",\"title\":%q,\"status\":%d,\"detail\":%q}\n",
 		http.StatusText(a.status), a.status, a.detail)
+}
+
+// dropForeign drops the fields that describe another answer: its length would cut ours,
+// its validators (RFC 9110 §8.8) would name ours. Content-Encoding stays: whoever
+// compresses outside of the guard may have set it before (Go's issue 66343).
+func dropForeign(h http.Header) {
+	h.Del("Content-Length")
+	h.Del("ETag")
+	h.Del("Last-Modified")
 }
 
 // challenge is the value of WWW-Authenticate (RFC 6750 §3).

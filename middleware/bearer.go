@@ -29,7 +29,7 @@ func Bearer(r *http.Request) (string, error) {
 // token takes the token out of the Authorization header or, if there is none
 // and the Config names one, a cookie. Its form is not checked.
 func (g *Guard[T]) token(r *http.Request) (string, error) {
-	if g.config.Cookie == "" || len(r.Header["Authorization"]) > 0 {
+	if !g.byCookie(r) {
 		return credentials(r)
 	}
 	// A browser adds cookies by itself (RFC 6265 §8.2), so that the page counts that
@@ -42,6 +42,11 @@ func (g *Guard[T]) token(r *http.Request) (string, error) {
 		return "", fmt.Errorf("%w: the cookie came with another site's request", ErrMissing)
 	}
 	return cookie(r.CookiesNamed(g.config.Cookie))
+}
+
+// byCookie reports whether r's token, if it has one, is in the cookie.
+func (g *Guard[T]) byCookie(r *http.Request) bool {
+	return g.config.Cookie != "" && len(r.Header["Authorization"]) == 0
 }
 
 // credentials reads RFC 6750 §2.1: "Bearer" 1*SP b64token, the scheme in any

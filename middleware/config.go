@@ -36,6 +36,11 @@ type Config struct {
 	// A browser sends cookies with requests that other sites made it send. The
 	// cookie of such a request is not looked at, unless it is GET, HEAD or OPTIONS
 	// and no WebSocket, as [http.CrossOriginProtection] finds out.
+	//
+	// Caches keep answers to cookies (RFC 9111 §3.5 protects only Authorization). With
+	// Cookie, Handler and Optional therefore add "Vary: Cookie" before the next handler
+	// runs. For a known caller they also set "Cache-Control: private", unless an outer
+	// handler has set one. The next handler may set others. Check adds neither.
 	Cookie string
 
 	// CookieOrigins are further origins, such as "https://app.example", whose
@@ -47,7 +52,9 @@ type Config struct {
 	// Retry-After, Cache-Control and X-Content-Type-Options. Status gives the
 	// status that belongs to err. If Deny writes a body without a status, the
 	// status is that one; if it writes nothing, the guard writes what it would
-	// have written without Deny; further calls of WriteHeader do nothing.
+	// have written without Deny; further calls of WriteHeader do nothing. Content-Length,
+	// ETag and Last-Modified that an outer handler set are gone: they are of another
+	// answer.
 	//
 	// The text of err is the same for all errors of a class, and tells a client nothing.
 	// The reason is behind errors.Unwrap, for logs.

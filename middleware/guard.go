@@ -87,8 +87,13 @@ func (g *Guard[T]) Handler(next http.Handler) http.Handler {
 
 // Optional is [Guard.Handler] that also lets anonymous callers reach next, for whom
 // claims.FromContext returns false. Anonymous are requests without credentials, and
-// those with credentials of another scheme than Bearer. A token that is not good is
-// refused as by Handler.
+// those with credentials of another scheme than Bearer. A token in the header that is
+// not good is refused as by Handler.
+//
+// A cookie that is not good, such as an expired one, also makes an anonymous caller.
+// Browsers send it unasked, and scripts can not remove an HttpOnly one: with a 401 the
+// page would be lost. It is not logged. Two cookies of the name are still refused with
+// 400, and what could not be checked with 503.
 //
 // An anonymous caller passes no narrowing: on a guard that Only, Scope or
 // Require returned, Optional is Handler.
@@ -140,14 +145,32 @@ func (g *Guard[T]) mount(next http.Handler, optional bool) http.Handler {
 		c, no := g.decide(r)
 		switch {
 		case no == nil:
+			g.vary(w.Header(), true)
 			serve(next, w, r, r.WithContext(claims.NewContext(r.Context(), c)))
-		case optional && no.class == ErrMissing:
+		// A bad cookie gains nothing by this: without it, its sender is anonymous too.
+		case optional && (no.class == ErrMissing || no.class == claims.ErrInvalid && g.byCookie(r)):
+			g.vary(w.Header(), false)
 			serve(next, w, r, anonymous[T](r))
 		default:
 			g.log(r, no)
 			g.refuse(w, r, no)
 		}
 	})
+}
+
+// vary tells caches that a cookie decided, if it could. They keep answers to requests
+// with Authorization apart by themselves, but not those to cookies (RFC 9111 §3.5).
+func (g *Guard[T]) vary(h http.Header, known bool) {
+	if g.config.Cookie == "" {
+		return
+	}
+	if !slices.Contains(h["Vary"], "Cookie") { // of an outer guard
+		h.Add("Vary", "Cookie")
+	}
+	// What stands further out is kept: it may be no-store, which is stricter.
+	if known && len(h["Cache-Control"]) == 0 {
+		h.Set("Cache-Control", "private")
+	}
 }
 
 // serve runs next for inner, a copy of r. If next is a mux, it notes its pattern there:

@@ -175,12 +175,138 @@ func TestCookieOrigins(t *testing.T) {
 	}
 }
 
-// TestLengthOfDeny has a Deny that sets a length and then writes nothing.
-func TestLengthOfDeny(t *testing.T) {
-	g := middleware.New(people, middleware.Config{Logger: quiet, Deny: func(w http.ResponseWriter, _ *http.Request, _ error) {
-		w.Header().Set("Content-Length", "3")
-	}})
-	if w := refused(t, g.Handler, bearer(), 401, missing); w.Header().Get("Content-Length") != "" || w.Body.Len() < 10 {
-		t.Errorf("%q, %q", w.Header(), w.Body)
+// TestFieldsOfAnotherAnswer has an outer handler that describes another answer, and a
+// Deny that looks, sets the fields anew, and writes nothing.
+func TestFieldsOfAnotherAnswer(t *testing.T) {
+	of := []string{"Content-Length", "ETag", "Last-Modified"}
+	for name, deny := range map[string]func(http.ResponseWriter, *http.Request, error){
+		"no Deny": nil,
+		"a silent Deny": func(w http.ResponseWriter, _ *http.Request, _ error) {
+			for _, field := range of {
+				if w.Header().Get(field) != "" {
+					t.Errorf("Deny gets %s", field)
+				}
+				w.Header().Set(field, "3")
+			}
+		},
+	} {
+		for _, s := range situations(middleware.Config{Logger: quiet, Deny: deny}) {
+			w := httptest.NewRecorder()
+			for _, field := range of {
+				w.Header().Set(field, "3")
+			}
+			s.g.Handler(new(room)).ServeHTTP(w, s.r())
+			for _, field := range of {
+				if w.Code != s.status || w.Header().Get(field) != "" || w.Body.Len() < 10 {
+					t.Errorf("%s, %s: %d, %s %q", name, s.name, w.Code, field, w.Header().Get(field))
+				}
+			}
+		}
 	}
+}
+
+// spoken is an error that counts how often somebody asks for its text.
+type spoken struct{ times *int }
+
+func (s spoken) Error() string { *s.times++; return "spoken" }
+func (spoken) Unwrap() error   { return claims.ErrInvalid }
+
+// TestNoText: a refusal that nobody logs costs no text, one that is logged costs one.
+func TestNoText(t *testing.T) {
+	var times int
+	var seen []lines
+	level := new(slog.LevelVar)
+	level.Set(slog.LevelDebug)
+	g := middleware.New(failing(spoken{&times}), middleware.Config{Logger: recorded(&seen, slog.LevelInfo), RefusalLevel: level})
+	refused(t, g.Handler, bearer("Bearer x"), 401, invalid)
+	if _, err := g.Check(bearer("Bearer x")); err == nil || times != 0 || len(seen) != 0 {
+		t.Errorf("unlogged: %v, %d texts, logged %q", err, times, seen)
+	}
+	level.Set(slog.LevelInfo)
+	refused(t, g.Handler, bearer("Bearer x"), 401, invalid)
+	if times != 1 || len(seen) != 1 {
+		t.Errorf("logged: %d texts, logged %q", times, seen)
+	}
+}
+
+// TestLongPath: what a stranger asks for is cut in the line.
+func TestLongPath(t *testing.T) {
+	var seen []lines
+	g := middleware.New(people, middleware.Config{Logger: recorded(&seen, slog.LevelDebug)})
+	r := bearer()
+	r.Method, r.URL.Path = strings.Repeat("M", 5000), "/"+strings.Repeat("\n", 5000)
+	serve(g.Handler(new(room)), r)
+	if len(seen) != 1 || len(seen[0].path) > 4<<10 || len(seen[0].method) > 1<<10 || !strings.HasPrefix(seen[0].path, `/\x0a`) || !strings.HasSuffix(seen[0].path, "...") {
+		t.Errorf("logged %.200q", seen)
+	}
+}
+
+// cookied is a GET request with the cookie t.
+func cookied(value string) *http.Request {
+	r := bearer()
+	r.Header.Set("Cookie", "t="+value)
+	return r
+}
+
+// TestCookieCaching: where a cookie may decide, caches are told so.
+func TestCookieCaching(t *testing.T) {
+	byCookie := middleware.New(people, middleware.Config{Cookie: "t", Logger: quiet})
+	says := func(word string) func(http.Handler) http.Handler { // further out
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Cache-Control", word)
+				w.Header().Set("Vary", "Accept")
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	own := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Cache-Control", "max-age=9") })
+	for _, row := range []struct {
+		name          string
+		h             http.Handler
+		r             *http.Request
+		vary, control string
+	}{
+		{"known", byCookie.Handler(new(room)), cookied("token-a"), "Cookie", "private"},
+		{"known by header", byCookie.Handler(new(room)), bearer("Bearer token-a"), "Cookie", "private"},
+		{"known at a public page", byCookie.Optional(new(room)), cookied("token-a"), "Cookie", "private"},
+		{"anonymous", byCookie.Optional(new(room)), bearer(), "Cookie", ""},
+		{"anonymous with a bad cookie", byCookie.Optional(new(room)), cookied("token-c"), "Cookie", ""},
+		{"refused", byCookie.Handler(new(room)), cookied("token-c"), "", "no-store"},
+		{"the handler decides", byCookie.Handler(own), cookied("token-a"), "Cookie", "max-age=9"},
+		{"no-store further out is kept", says("no-store")(byCookie.Handler(new(room))), cookied("token-a"), "Accept, Cookie", "no-store"},
+		{"nested", byCookie.Optional(byCookie.Handler(new(room))), cookied("token-a"), "Cookie", "private"},
+		{"no cookie configured", newGuard().Handler(new(room)), bearer("Bearer token-a"), "", ""},
+	} {
+		h := serve(row.h, row.r).Header()
+		if vary := strings.Join(h.Values("Vary"), ", "); vary != row.vary || h.Get("Cache-Control") != row.control {
+			t.Errorf("%s: Vary %q, Cache-Control %q", row.name, vary, h.Get("Cache-Control"))
+		}
+	}
+}
+
+// TestOptionalBadCookie: a browser sends an expired cookie to a public page unasked, and
+// scripts can't remove an HttpOnly one. The page must not be lost by it.
+func TestOptionalBadCookie(t *testing.T) {
+	g := middleware.New(people, middleware.Config{Cookie: "t", Logger: quiet})
+	for _, bad := range []string{"token-c", "not!b64", `"token-a"`} {
+		admitted(t, g.Optional, cookied(bad), "anonymous")
+		refused(t, g.Handler, cookied(bad), 401, invalid)
+		refused(t, g.Only(admin).Optional, cookied(bad), 401, invalid)
+	}
+	admitted(t, g.Optional, cookied("token-a"), "a")
+	// A header is sent on purpose, and hides the cookie.
+	r := cookied("token-a")
+	r.Header.Set("Authorization", "Bearer token-c")
+	refused(t, g.Optional, r, 401, invalid)
+	// Two cookies are no expired one; and what could not be checked is not bad.
+	r = cookied("token-c")
+	r.Header.Add("Cookie", "t=token-a")
+	refused(t, g.Optional, r, 400, malformed)
+	down := middleware.New(failing(errors.New("down")), middleware.Config{Cookie: "t", Logger: quiet})
+	refused(t, down.Optional, cookied("token-a"), 503, "")
+	// An outer guard's caller is not believed instead.
+	r = cookied("token-c")
+	outer := middleware.New(stub{"token-c": {Subject: "outer"}}, middleware.Config{Cookie: "t", Logger: quiet})
+	admitted(t, func(next http.Handler) http.Handler { return outer.Handler(g.Optional(next)) }, r, "anonymous")
 }

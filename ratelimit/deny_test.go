@@ -205,6 +205,35 @@ func TestHandler_presetLength(t *testing.T) {
 	}
 }
 
+// TestHandler_presetValidators has an outer handler that describes another answer, and a
+// Deny that looks, sets them anew, and writes nothing.
+func TestHandler_presetValidators(t *testing.T) {
+	of := []string{"Content-Length", "ETag", "Last-Modified"}
+	for how, deny := range map[string]denyFunc{"no Deny": nil, "a silent Deny": func(w http.ResponseWriter, _ *http.Request, _ ratelimit.Decision, _ error) {
+		for _, field := range of {
+			if w.Header().Get(field) != "" {
+				t.Errorf("Deny gets %s", field)
+			}
+			w.Header().Set(field, "3")
+		}
+	}} {
+		for name, refuser := range refusers(t, deny) {
+			t.Run(how+" "+name, func(t *testing.T) {
+				w := httptest.NewRecorder()
+				for _, field := range of {
+					w.Header().Set(field, "3")
+				}
+				refuser.handler.ServeHTTP(w, request("192.0.2.7:1"))
+				for _, field := range of {
+					if w.Code != refuser.status || w.Header().Get(field) != "" {
+						t.Errorf("%d, %s %q", w.Code, field, w.Header().Get(field))
+					}
+				}
+			})
+		}
+	}
+}
+
 type gzipped struct {
 	http.ResponseWriter
 	to *gzip.Writer

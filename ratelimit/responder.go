@@ -80,9 +80,7 @@ func (rs *responder) answer(w http.ResponseWriter, r *http.Request, status int, 
 	v := &[2]string{"no-store", "nosniff"} // a header map owns its values
 	// No cache may keep a refusal (RFC 6585 section 4), in any form that Deny gives it.
 	h["Cache-Control"], h["X-Content-Type-Options"] = v[0:1:1], v[1:2:2]
-	// The length that an outer handler set is of another answer. Content-Encoding
-	// stays: an outer handler that compresses whatever is written may have set it.
-	delete(h, "Content-Length")
+	dropForeign(h) // an outer handler may have set them
 	if rs.deny == nil {
 		writeProblem(w, status, body)
 		return
@@ -91,9 +89,19 @@ func (rs *responder) answer(w http.ResponseWriter, r *http.Request, status int, 
 	dw := &denyWriter{ResponseWriter: w, status: status}
 	rs.deny(dw, r, *d, err)
 	if !dw.written {
-		delete(h, "Content-Length") // of what Deny didn't write
+		dropForeign(h) // Deny may have set them for what it did not write
 		writeProblem(dw, status, body)
 	}
+}
+
+// dropForeign drops the fields that describe another answer: its length would cut ours,
+// its validators (RFC 9110 section 8.8) would name ours. Content-Encoding stays: an outer
+// handler that compresses whatever is written may have set it. It has a sibling in
+// middleware.
+func dropForeign(h http.Header) {
+	delete(h, "Content-Length")
+	delete(h, "Etag")
+	delete(h, "Last-Modified")
 }
 
 // writeProblem writes an RFC 9457 document. To HEAD as well: the server drops the body,

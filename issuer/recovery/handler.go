@@ -158,6 +158,7 @@ func (r *Recovery) reply(w http.ResponseWriter, q *http.Request, err error) {
 	var blocked *lockout.BlockedError
 	switch {
 	case err == nil:
+		dropForeign(w.Header())
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
 	case errors.Is(err, ErrMalformed), errors.Is(err, errWrong): // the same to clients
@@ -194,9 +195,18 @@ func problem(w http.ResponseWriter, status int, detail string) {
 		Detail string `json:"detail,omitempty"`
 	}{"about:blank", http.StatusText(status), status, detail})
 	h := w.Header()
+	dropForeign(h)
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	w.Write(append(body, '\n')) // an error means that the client has gone
+}
+
+// dropForeign drops what an outer handler may have said of another answer: its length
+// would cut ours.
+func dropForeign(h http.Header) {
+	h.Del("Content-Length")
+	h.Del("ETag")
+	h.Del("Last-Modified")
 }

@@ -76,7 +76,16 @@ func (s *site) do(method, path, body string) *httptest.ResponseRecorder {
 	}
 	r.Header.Set("Caller", "admin")
 	w := httptest.NewRecorder()
+	of := []string{"Content-Length", "Etag", "Last-Modified"} // another answer, set further out
+	for _, field := range of {
+		w.Header().Set(field, "3")
+	}
 	s.mux.ServeHTTP(w, r)
+	for _, field := range of {
+		if w.Header().Get(field) != "" {
+			s.t.Errorf("%s %s: %d keeps a %s that is not its own", method, path, w.Code, field)
+		}
+	}
 	if w.Header().Get("Cache-Control") != "no-store" {
 		s.t.Errorf("%s %s: %d may be stored", method, path, w.Code)
 	}

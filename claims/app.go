@@ -70,7 +70,7 @@ func (r *appReader) readLoose(members []strict.Member, app reflect.Value) error 
 		}
 		v, err := anyOf(m.Value)
 		if err != nil {
-			return malformed(m, "a value that can be held")
+			return refuse(errMemberType, quoted(string(m.Name)), words("a value that can be held"), kindOf(m.Value), "Claims.App")
 		}
 		all[string(m.Name)] = v
 	}

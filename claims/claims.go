@@ -32,8 +32,8 @@ type Claims[T any] struct {
 	Use       Use       // what the token may be used for
 	AccessID  string    // on a refresh token of a dialect with RefreshMark: the ID of its access token
 	// Confirmation is cnf: the key that the token is bound to. If it is not zero, the
-	// token alone proves nothing. A guard asks for the proof; [Verifier.Verify] can't,
-	// since it sees no request.
+	// token alone proves nothing, and guards refuse it. [Verifier.Verify] does not: see
+	// "Bound tokens".
 	Confirmation Confirmation
 	App          T
 }

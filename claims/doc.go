@@ -41,14 +41,14 @@
 // of 0 is the first moment of 1970: good for nbf and iat, long expired for exp. In
 // headers null is refused, and so it is as cnf.
 //
+// Configurations for well-known identity providers are in examples/providers.
+//
 // # Bound tokens
 //
 // A token with cnf is bound to a key or a certificate ([Confirmation]). A Verifier
-// reads what it is bound to, and sees no proof of it: guards of package middleware
-// do. Who calls Verify without a guard must refuse tokens whose Claims.Confirmation
-// is not zero, or check the proof.
-//
-// Configurations for well-known identity providers are in examples/providers.
+// reads what it is bound to, and does not check a proof: it sees no request. Guards of
+// package middleware refuse such a token. A program that calls Verify without a guard
+// must refuse it too, or check the proof itself.
 //
 // # Keys
 //
@@ -63,8 +63,9 @@
 //
 // # Why a token was refused
 //
-// The text of an error that matches [ErrInvalid] says why, in one line that is always
-// of this form. It is for logs: guards write it at level Debug, and send none of it.
+// The text of an error of Verify that matches [ErrInvalid] says why, in one line that is
+// always of this form. It is for logs: guards write it at level Debug, and send none of
+// it.
 //
 //	claims: invalid token: RULE: PLACE: expected VALUE, found VALUE: FIELD
 //	claims: invalid token: wrong issuer: iss: expected "https://a", found "https://a/": Config.Issuer
@@ -104,8 +105,9 @@
 //
 // # The files, in reading order
 //
-// claims.go, claims_cnf.go and claims_clone.go say what a token says. config.go, verifier.go and
-// verifier_trusted.go are the road of a token from its text to Claims;
+// claims.go, claims_cnf.go and claims_clone.go say what a token says. config.go,
+// verifier.go and verifier_trusted.go are the road of a token from its text to Claims;
+// explain.go goes the same road and tells what it meets.
 // verifier_headers.go and verifier_memory.go spare work that was done before, and
 // verifier_join.go chooses among issuers. app.go fills the application's part.
 // dialect.go, dialect_time.go and dialect_kind.go describe the wire, encoder.go

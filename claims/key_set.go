@@ -36,11 +36,12 @@ type KeySet interface {
 	// An implementation need not check that a key's algorithm is the header's,
 	// nor bound how many it returns: the verifier does both.
 	//
-	// A set may also have a method KeysAnew, of the form of Keys. It is asked when no key
-	// made the signature: it looks whether there are other keys by now, and bounds how
-	// often, since strangers can make it look. A set may also have a method Algorithms(kid string) (algorithms []string, field
-	// string): under which algorithms it has keys that fit kid, and what to set so that
-	// they get another. It is asked when no key fits, and only for the log.
+	// A set may have two methods more. KeysAnew has the form of Keys. It is asked when no
+	// key made the signature: it looks whether there are other keys by now. It must bound
+	// how often, since strangers can make it look. Algorithms(kid string) (algorithms
+	// []string, field string) says under which algorithms the set has keys that fit kid,
+	// and what to set so that they get another. It is asked when no key fits, and only
+	// for the log.
 	Keys(ctx context.Context, h Header) ([]*Key, error)
 }
 

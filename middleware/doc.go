@@ -32,7 +32,7 @@
 //     byte. Why is in the log, at Debug.
 //   - A refresh token opens no guard, whatever the verifier accepts.
 //   - A token that is bound to a key (cnf) opens no guard, unless Config.InsecureUnproven
-//     says so: guards check no proof of the key yet.
+//     says so. Guards don't check proofs that the caller has the key.
 //
 // # Answers
 //

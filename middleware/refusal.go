@@ -130,8 +130,11 @@ func (g *Guard[T]) log(r *http.Request, no *refusal) {
 	if !c.logger().Enabled(r.Context(), level) {
 		return
 	}
-	attrs := []slog.Attr{slog.Int("status", status), slog.String("method", printable(r.Method)),
-		slog.String("path", printable(r.URL.Path)), slog.String("reason", printable(no.reason()))}
+	attrs := []slog.Attr{slog.Int("status", status), slog.String("method", printable(r.Method))}
+	if r.URL != nil { // a request to Check may be another framework's
+		attrs = append(attrs, slog.String("path", printable(r.URL.Path)))
+	}
+	attrs = append(attrs, slog.String("reason", printable(no.reason())))
 	if silent > 0 {
 		attrs = append(attrs, slog.Int("unlogged", silent))
 	}

@@ -30,8 +30,10 @@ type Refusal struct {
 
 // Error is one line, in the form that the documentation of package claims describes.
 func (r *Refusal) Error() string {
-	return fmt.Sprintf("%v: %v: %s: expected %s, found %s: %s",
-		ErrInvalid, r.Reason, r.At, Shown(r.Expected), Shown(r.Found), r.Field)
+	// claims.ErrExpired is a reason and an ErrInvalid, and begins as that does.
+	rule := strings.TrimPrefix(r.Reason.Error(), ErrInvalid.Error()+": ")
+	return fmt.Sprintf("%v: %s: %s: expected %s, found %s: %s",
+		ErrInvalid, rule, r.At, Shown(r.Expected), Shown(r.Found), r.Field)
 }
 
 // Is makes a Refusal match ErrInvalid and its reason.
@@ -109,5 +111,5 @@ func Malformed(at string, err error) error {
 	if errors.As(err, &f) {
 		return &Refusal{f.Rule, at, Words("one JSON object that has one reading"), f, "none: malformed"}
 	}
-	return &Refusal{err, at, Words("base64url without padding (RFC 7515 §2)"), Words("something else"), "none: malformed"}
+	return &Refusal{err, at, Words("base64url without padding (RFC 7515, section 2)"), Words("something else"), "none: malformed"}
 }

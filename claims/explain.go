@@ -46,9 +46,14 @@ type Check struct {
 // key. Nothing is remembered. The checks are for the operator alone: never put
 // them into an answer (RFC 6750 §3.1 has the words for that).
 //
-// A wrong iss can be mended only if a key of the Config made the signature: else the
-// check says "none: wrong issuer and signature".
+// A wrong iss can be mended only if a key of the Config made the signature: else both
+// checks say "none".
 func (v *Verifier[T]) Explain(ctx context.Context, token string) ([]Check, error) {
+	return v.explain(ctx, token, time.Now)
+}
+
+// explain reads clock once, where the dates are checked, as verify does.
+func (v *Verifier[T]) explain(ctx context.Context, token string, clock func() time.Time) ([]Check, error) {
 	if v == nil || v.issuers.Load() == nil {
 		return nil, errNoVerifier
 	}
@@ -94,7 +99,7 @@ func (v *Verifier[T]) Explain(ctx context.Context, token string) ([]Check, error
 			break
 		}
 		var value string
-		if value, mended = t.mend(asRefusal(err), members); e.refused(err, value) != nil || len(e.checks) > 64 {
+		if value, mended = t.mend(asRefusal(err), members, time.Time{}); e.refused(err, value) != nil || len(e.checks) > 64 {
 			break
 		}
 	}
@@ -122,14 +127,18 @@ func (v *Verifier[T]) Explain(ctx context.Context, token string) ([]Check, error
 		return e.checks, e.refused(err, "")
 	}
 
-	now := time.Now()
+	now := clock()
 	for mended = true; mended; {
 		if err = t.checkDates(&said, now); err == nil {
 			break
 		}
+		no := asRefusal(err)
 		var value string
-		value, mended = t.mend(asRefusal(err), members)
+		value, mended = t.mend(no, members, now)
 		e.refused(err, value)
+		if no.Field == "Dialect.Time" {
+			break // the dates that were read are not those that the token means
+		}
 	}
 	for _, date := range []struct {
 		member string
@@ -195,8 +204,7 @@ func (e *explanation) unsigned(err error) error {
 	}
 	for i, c := range e.checks {
 		if c.Field == "Config.Issuer" && strings.HasPrefix(what, "none: ") {
-			e.checks[i].Field, e.checks[i].Value = "none: wrong issuer and signature", ""
-			what = ""
+			e.checks[i].Field, e.checks[i].Value = noneIssuer, ""
 		}
 	}
 	value := ""
@@ -263,8 +271,9 @@ func (t *trusted[T]) describe() []Check {
 }
 
 // mend changes t so that it accepts what it has refused, and returns the value of the
-// field. It reports false where that can't or must not be done.
-func (t *trusted[T]) mend(no *refusal, members []strict.Member) (value string, ok bool) {
+// field. It reports false where that can't or must not be done. now is when the dates
+// were checked.
+func (t *trusted[T]) mend(no *refusal, members []strict.Member, now time.Time) (value string, ok bool) {
 	if no == nil {
 		return "", false
 	}
@@ -278,14 +287,6 @@ func (t *trusted[T]) mend(no *refusal, members []strict.Member) (value string, o
 	name := func(set *string, to string) (string, bool) { *set = to; return strconv.Quote(to), to != "" }
 	list := func(set *[]string, to ...string) (string, bool) { *set = to; return source(to), len(to) > 0 }
 	switch no.Field {
-	case noneID, noneLogout, noneRefresh, noneAccess:
-		// What else is wrong may be told too, where the kind is known by its marks.
-		if no.Reason != errKind || d.InsecureAnyKind {
-			return "", false
-		}
-		d.InsecureAnyKind = true
-		t.kinds = d.kindRules()
-		return "", true
 	case "Config.Issuer":
 		d.InsecureNoIssuer = false
 		return name(&t.Issuer, text)
@@ -384,7 +385,7 @@ func (t *trusted[T]) mend(no *refusal, members []strict.Member) (value string, o
 		}
 	case "Config.Leeway":
 		if at, ok := no.Found.(moment); ok {
-			t.Leeway = min(time.Until(at.at).Truncate(time.Second)+10*time.Second, maxLeeway)
+			t.Leeway = min(at.at.Sub(now).Truncate(time.Second)+10*time.Second, maxLeeway)
 			return source(t.Leeway), t.Leeway > 0
 		}
 	}

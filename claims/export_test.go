@@ -49,6 +49,11 @@ func (v *Verifier[T]) VerifyAt(ctx context.Context, token string, now time.Time)
 	return v.verify(ctx, token, func() time.Time { return now })
 }
 
+// ExplainAt is Explain at a moment of the test's choice.
+func (v *Verifier[T]) ExplainAt(ctx context.Context, token string, now time.Time) ([]Check, error) {
+	return v.explain(ctx, token, func() time.Time { return now })
+}
+
 // RememberedHeaders is how many headers v knows by heart.
 func (v *Verifier[T]) RememberedHeaders() int {
 	if known := v.headers.known.Load(); known != nil {

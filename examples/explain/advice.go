@@ -14,33 +14,24 @@ type advice struct {
 	price string // what an Insecure field gives up
 }
 
+// advices are about the fields that the flags of this command leave to be mended.
 var advices = map[string]advice{
 	"Config.Issuer":     {text: "the token names this issuer, and its signature holds under the keys; compare every character, the last slash too"},
 	"Config.Audience":   {text: "set it to the name of your API as the issuer writes it, if the token is meant for this API"},
 	"Config.Leeway":     {text: "the issuer's clock is ahead of this one; set both right, or allow for it"},
 	"Config.MaxBytes":   {text: "the token is longer than allowed"},
 	"Config.MaxMembers": {text: "the payload has more members than allowed"},
-	"Config.MaxLife":    {text: "the token lives longer than allowed"},
-	"Config.Keys":       {text: "the key of the token is not among the keys"},
 
 	"Dialect.AccessType":     {text: "the header says another typ; set it if the issuer writes this one for access tokens"},
-	"Dialect.RefreshType":    {text: "the header says another typ"},
 	"Dialect.AbsentType":     {text: "the header has no typ"},
-	"Dialect.UseMember":      {text: "the token has no such member"},
-	"Dialect.AccessWords":    {text: "the issuer writes another word for access"},
-	"Dialect.RefreshWord":    {text: "the issuer writes another word for refresh"},
-	"Dialect.AccessHas":      {text: "access tokens of this issuer are not as it says"},
-	"Dialect.AccessLacks":    {text: "access tokens of this issuer do have the member"},
 	"Dialect.PartyMember":    {text: "the member is neither a string nor an integer: name the member that holds the party"},
 	"Dialect.NumericParty":   {text: "the party is written in the other form"},
 	"Dialect.ScopeList":      {text: "the scope is an array"},
-	"Dialect.ScopeEither":    {text: "the scope is written in both forms"},
 	"Dialect.SubjectMember":  {text: "the subject stands in another member"},
 	"Dialect.NumericSubject": {text: "the subject is written in the other form"},
 	"Dialect.ObjectSubject":  {text: "the subject is written in the other form"},
 	"Dialect.AbsentSubject":  {text: "the token has no subject, as tokens of machines have none"},
 	"Dialect.Time":           {text: "dates are written in another form"},
-	"Claims.App":             {text: "give the field of App another type, or an UnmarshalJSON"},
 
 	"Dialect.InsecureNoIssuer":   {"better make the issuer write iss; true accepts tokens without it", "nothing but the key ties a token to its issuer (RFC 8725 §3.8)"},
 	"Dialect.InsecureNoAudience": {"better make the issuer write aud; true accepts tokens without it", "a token for any service of the issuer opens this one (RFC 8725 §3.9)"},

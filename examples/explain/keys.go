@@ -20,10 +20,10 @@ import (
 // keys are where the keys come from.
 type keys struct {
 	set    claims.KeySet
-	remote jwks.Config      // if it is used
-	files  jwks.FilesConfig // else
+	ask    func() error     // makes set, of what follows
+	remote jwks.Config      // where there is no folder
+	files  jwks.FilesConfig // in the folder
 	folder string           // to be removed at the end
-	ask    func() error     // makes set anew
 	name   string           // of the file or URL, as given
 }
 
@@ -31,9 +31,10 @@ type keys struct {
 func open(ctx context.Context, from, issuer string) (*keys, error) {
 	k := &keys{name: from}
 	remote := func(c jwks.Config) (*keys, error) {
+		c.OnDemand = true // it is asked once
 		k.remote = c
 		k.ask = func() error {
-			set, err := jwks.New(withoutLoop(k.remote))
+			set, err := jwks.New(k.remote)
 			k.set = set
 			return err
 		}
@@ -72,12 +73,6 @@ func open(ctx context.Context, from, issuer string) (*keys, error) {
 	return k, k.ask()
 }
 
-// withoutLoop is c for a program that asks once.
-func withoutLoop(c jwks.Config) jwks.Config {
-	c.OnDemand = true
-	return c
-}
-
 func contents(ctx context.Context, from string, isURL bool) ([]byte, error) {
 	if !isURL {
 		return os.ReadFile(from)
@@ -110,6 +105,7 @@ func (k *keys) close() {
 	}
 }
 
+// names finds the strings in a claims.Check's Value.
 var names = regexp.MustCompile(`"([^"]*)"`)
 
 // offer makes the keys those of further algorithms. field and value are of a
@@ -134,9 +130,6 @@ func (k *keys) offer(field, value string) error {
 
 // literal returns the Config of the keys, as Go source.
 func (k *keys) literal() string {
-	list := func(names []string) string {
-		return strings.Replace(fmt.Sprintf("%#v", names), "[]string(nil)", "", 1)
-	}
 	f := fields{}
 	if k.folder == "" {
 		for _, field := range []struct{ name, value string }{{"URL", k.remote.URL}, {"Issuer", k.remote.Issuer}} {
@@ -145,7 +138,7 @@ func (k *keys) literal() string {
 			}
 		}
 		if k.remote.Algorithms != nil {
-			f.set("Algorithms", list(k.remote.Algorithms), "")
+			f.set("Algorithms", fmt.Sprintf("%#v", k.remote.Algorithms), "")
 		}
 		return formatted("jwks.Config{\n" + f.String() + "}")
 	}
@@ -155,7 +148,7 @@ func (k *keys) literal() string {
 	}
 	f.set("Paths", fmt.Sprintf("[]string{%q}", k.name), note)
 	if k.files.Algorithms != nil {
-		f.set("Algorithms", list(k.files.Algorithms), "")
+		f.set("Algorithms", fmt.Sprintf("%#v", k.files.Algorithms), "")
 	}
 	if k.files.PEMAlgorithm != "" {
 		f.set("PEMAlgorithm", fmt.Sprintf("%q", k.files.PEMAlgorithm), "")
